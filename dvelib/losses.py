@@ -12,9 +12,10 @@ and exchange first rebuilds the query from the pixels of a third, auxiliary imag
 
 Notable:
 
-- The exchange step is scaled dot-product attention with scale 1 and runs as such.
-- The expected distance is a scalar, so its gradient is formed while each tile of the
-  similarity matrix is at hand: no HW x HW tensor outlives its tile, forward or backward.
+- The loss is a scalar, so its gradient is formed on the way forward, while each tile of the
+  similarity matrices is at hand: no HW x HW tensor outlives its tile and nothing is recomputed.
+- bfloat16 descriptors are compared in float32; only the products that form gradients and
+  rebuild descriptors stay in bfloat16.
 - There is no visibility mask: a pixel whose match falls outside the crop still counts, as
   published.
 """
@@ -51,7 +52,7 @@ def equivariance_loss(
     """
     _check_shapes(first, second, grid)
     source, target = _flatten(first, scale), _flatten(second, scale)
-    return _expected_distance(source, target, grid, first.shape[-2:], distance_power)
+    return _expected_distance(source, None, target, grid, first.shape[-2], distance_power)
 
 
 def exchange_loss(
@@ -72,10 +73,7 @@ def exchange_loss(
     _check_shapes(first, second, grid)
     source, target = _flatten(first, scale), _flatten(second, scale)
     auxiliary = source.roll(-1, 0)
-    rebuilt = F.scaled_dot_product_attention(
-        source[:, None], auxiliary[:, None], auxiliary[:, None], scale=1.0
-    )[:, 0]
-    return _expected_distance(rebuilt, target, grid, first.shape[-2:], distance_power)
+    return _expected_distance(source, auxiliary, target, grid, first.shape[-2], distance_power)
 
 
 def _check_shapes(first: Tensor, second: Tensor, grid: Tensor) -> None:
@@ -98,59 +96,97 @@ def _check_shapes(first: Tensor, second: Tensor, grid: Tensor) -> None:
 
 
 def _flatten(features: Tensor, scale: float | None) -> Tensor:
-    vectors = features.flatten(2).transpose(1, 2).contiguous()  # [B,HW,D]
-    return vectors if scale is None else scale * F.normalize(vectors, dim=2)
+    vectors = features.flatten(2).transpose(1, 2)  # [B,HW,D]
+    if scale is not None:
+        vectors = (scale * F.normalize(_precise(vectors), dim=2)).to(features.dtype)
+    return vectors.contiguous()
 
 
 def _expected_distance(
-    query: Tensor, target: Tensor, grid: Tensor, shape: torch.Size, power: float
+    source: Tensor,
+    auxiliary: Tensor | None,
+    target: Tensor,
+    grid: Tensor,
+    height: int,
+    power: float,
 ) -> Tensor:
     side = grid.shape[1]
-    stride = side // shape[0]
+    stride = side // height
     with torch.no_grad():
         expected = (grid[:, ::stride, ::stride].flatten(1, 2) + 1) * ((side - 1) / 2)
-        expected = expected.to(query.dtype)  # [B,HW,2], pixels of the second view
-        axis = torch.arange(0, side, stride, device=query.device, dtype=query.dtype)
-    return _ExpectedDistance.apply(query, target, expected, axis, power)
+        axis = torch.arange(0, side, stride, device=grid.device, dtype=grid.dtype)
+    return _ExpectedDistance.apply(source, auxiliary, target, expected, axis, power)
 
 
 class _ExpectedDistance(torch.autograd.Function):
-    """mean_i sum_j softmax_j(<q_i, t_j>) |e_i - x_j|^power, with the gradient formed tile by tile.
+    """mean_i sum_j p(j|i) |e_i - x_j|^power, its gradient formed tile by tile on the way forward.
 
-    With c_i the inner sum, the gradient of row i with respect to its logits is
-    p_ij (d_ij - c_i), which needs nothing but the tile itself.
+    With c_i the inner sum, the gradient with respect to the logits of p is p_ij (d_ij - c_i):
+    it needs nothing but the tile itself, and so does the exchange step before it.
     """
 
     @staticmethod
-    def forward(ctx, query, target, expected, axis, power):
-        batch, pixels, _ = query.shape
-        wanted = any(ctx.needs_input_grad[:2])
-        grad_query = torch.empty_like(query) if wanted else None
-        grad_target = torch.empty_like(target) if wanted else None
-        total = query.new_zeros(())
-        tile = max(1, _TILE_ELEMENTS.get(query.device.type, 2**28) // pixels**2)
-        for at in range(0, batch, tile):
-            part = slice(at, at + tile)
-            logits = query[part] @ target[part].mT  # [b,HW,HW]
-            probability = logits.softmax(2)
-            distance = _distances(expected[part], axis, power)
-            cost = (probability * distance).sum(2, keepdim=True)
-            total += cost.sum()
-            if wanted:
-                slope = distance.sub_(cost).mul_(probability)
-                torch.matmul(slope, target[part], out=grad_query[part])
-                torch.matmul(slope.mT, query[part], out=grad_target[part])
-        if wanted:
-            ctx.save_for_backward(grad_query, grad_target)
-            ctx.count = batch * pixels
-        return total / (batch * pixels)
+    def forward(ctx, source, auxiliary, target, expected, axis, power):
+        batch, pixels, _ = source.shape
+        grads = [
+            torch.empty_like(x) if x is not None else None for x in (source, auxiliary, target)
+        ]
+        wanted = any(ctx.needs_input_grad[:3])
+        total = expected.new_zeros(())
+        samples = max(1, _TILE_ELEMENTS.get(source.device.type, 2**28) // pixels**2)
+        for at in range(0, batch, samples):
+            tile = slice(at, at + samples)
+            inputs = [x if x is None else x[tile] for x in (source, auxiliary, target)]
+            cost, tile_grads = _tile(*inputs, expected[tile], axis, power, wanted)
+            total += cost
+            for grad, part in zip(grads, tile_grads, strict=False):
+                if grad is not None:
+                    grad[tile] = part
+        ctx.grads = grads if wanted else None
+        ctx.count = batch * pixels
+        return total / ctx.count
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_output):
         factor = grad_output / ctx.count
-        grads = [factor * grad for grad in ctx.saved_tensors]
+        grads = (g if g is None else (factor * g).to(g.dtype) for g in ctx.grads)
         return *grads, None, None, None
+
+
+def _tile(source, auxiliary, target, expected, axis, power, wanted):
+    """Summed cost of some samples, and its gradients in (source, auxiliary, target) if wanted."""
+    low = source.dtype
+    query = source
+    if auxiliary is not None:
+        exchange = _similarity(source, auxiliary).softmax(2)  # [b,HW,HW]
+        query = exchange.to(low) @ auxiliary
+    probability = _similarity(query, target).softmax(2)
+    distance = _distances(expected.to(probability.dtype), axis.to(probability.dtype), power)
+    cost = (probability * distance).sum(2, keepdim=True)
+    if not wanted:
+        return cost.sum(), ()
+    slope = distance.sub_(cost).mul_(probability).to(low)
+    grad_target = slope.mT @ query
+    grad_query = slope @ target
+    if auxiliary is None:
+        return cost.sum(), (grad_query, None, grad_target)
+    # Back through query = softmax(source auxiliary^T) auxiliary.
+    grad_auxiliary = exchange.to(low).mT @ grad_query
+    slope = (grad_query @ auxiliary.mT).to(exchange.dtype)
+    inner = (slope * exchange).sum(2, keepdim=True)
+    slope = slope.sub_(inner).mul_(exchange).to(low)
+    grad_auxiliary += slope.mT @ source
+    return cost.sum(), (slope @ auxiliary, grad_auxiliary, grad_target)
+
+
+def _similarity(query: Tensor, key: Tensor) -> Tensor:
+    """Dot products [b,HW,HW], at least in float32 whatever the precision of the descriptors."""
+    return _precise(query) @ _precise(key).mT
+
+
+def _precise(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _distances(expected: Tensor, axis: Tensor, power: float) -> Tensor:

@@ -157,18 +157,24 @@ class WarpedPair:
     """Two views of each image and how they relate.
 
     ``first``, ``second`` ``[B,3,s,s]``, cropped to s = S - 2*crop; ``grid`` ``[B,s,s,2]``: where
-    in the second view, in [-1,1] of the cropped side, each pixel of the first lies; ``flow``
-    ``[B,s,s,2]``: the same as a displacement in pixels. ``image_grid`` and ``view_grid``
-    ``[B,S,S,2]`` are the uncropped grids image to second view, and second to first view, for
-    `warp_keypoints`.
+    in the second view, in [-1,1] of the cropped side, each pixel of the first lies.
+    ``image_grid`` and ``view_grid`` ``[B,S,S,2]`` are the uncropped grids image to second view,
+    and second to first view, for `warp_keypoints`.
     """
 
     first: Tensor
     second: Tensor
     grid: Tensor
-    flow: Tensor
     image_grid: Tensor
     view_grid: Tensor
+
+    @property
+    def flow(self) -> Tensor:
+        """``[B,s,s,2]``: what `grid` says as a displacement (x, y) in pixels."""
+        size = self.grid.shape[1]
+        axis = torch.arange(size, device=self.grid.device, dtype=self.grid.dtype)
+        y, x = torch.meshgrid(axis, axis, indexing="ij")
+        return pixels(self.grid, size) - torch.stack([x, y], 2)
 
 
 def warp_pair(
@@ -193,9 +199,8 @@ def warp_pair(
     kept = _crop(view_grid, crop)
     first = sample(second, kept)
     grid = crop_grid(kept, size, crop)
-    flow = pixels(grid, size - 2 * crop) - _pixel_lattice(size - 2 * crop, images)
     second = second[..., crop : size - crop, crop : size - crop]
-    return WarpedPair(first, second, grid, flow, image_grid, view_grid)
+    return WarpedPair(first, second, grid, image_grid, view_grid)
 
 
 def sample(images: Tensor, grid: Tensor) -> Tensor:
@@ -216,12 +221,6 @@ def crop_grid(grid: Tensor, size: int, crop: int) -> Tensor:
 def _crop(grid: Tensor, crop: int) -> Tensor:
     side = grid.shape[1]
     return grid[:, crop : side - crop, crop : side - crop]
-
-
-def _pixel_lattice(size: int, like: Tensor) -> Tensor:
-    axis = torch.arange(size, device=like.device, dtype=like.dtype)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    return torch.stack([x, y], 2)
 
 
 def warp_keypoints(points: Tensor, grid: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def load(name: str) -> dict[str, torch.Tensor]:
     with np.load(GOLDEN / f"{name}.npz") as stored:
-        return {key: torch.from_numpy(stored[key]) for key in stored if stored[key].dtype.kind != "U"}
+        numbers = [key for key in stored if stored[key].dtype.kind != "U"]
+        return {key: torch.from_numpy(stored[key]) for key in numbers}
 
 
 def relative(actual: torch.Tensor, expected: torch.Tensor) -> float:

@@ -38,10 +38,10 @@ def test_hourglass_gives_the_published_outputs_in_training_as_far_as_float32_def
     images = golden["input"].double()
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).double()
     with torch.no_grad():
-        exact, rounded = (network(x)[..., ::4, ::4] for x in (images, images * (1 + 6e-8 * noise)))
+        exact, rounded = (network(x)[..., ::4, ::4] for x in (images, images * (1 + 1e-6 * noise)))
     rounding = relative(rounded, exact)
-    assert 0.01 < rounding < 0.2
-    assert relative(golden["output_train"].double(), exact) < 3 * rounding
+    assert rounding < 0.2
+    assert relative(golden["output_train"].double(), exact) < 2 * rounding
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+# make study [PROFILE=quick] [DATA=folder]   set up, run whatever has not run, build the pages
+# make test                                  set up, check the code and the notebooks, run the tests
+# make lab                                   set up, open JupyterLab on the notebooks
+# make clean                                 remove the environment; results stay
+
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= quick
+DATA ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: study test lab clean
+
+study: $(READY)
+	$(BIN)/dve study --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/python -m pytest
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf $(VENV)
+
+# One list of dependencies, in pyproject.toml; a change to it brings the environment up to date.
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

@@ -1,0 +1,85 @@
+# The whole study as rules: embeddings, then tables, then the site.
+#
+#   dve study --profile quick          checks the parameter files, then runs this
+#   snakemake --cores all --config profile=faces data=DIR --directory outputs/faces
+#
+# An embedding's folder is named by its specification, its images and the code that trains it, so
+# no rule has to ask whether the weights still fit.
+import os
+import sys
+from pathlib import Path
+
+from dvelib.errors import StudyError
+from dvelib.study import Study
+
+PROFILE = config.get("profile", "quick")
+DATA = config.get("data")
+OUTPUTS = config.get("outputs")
+try:
+    STUDY = Study.load(PROFILE, DATA, outputs=OUTPUTS)
+except StudyError as error:
+    sys.exit(f"dve: {error}")
+
+DVE = f"{sys.executable} -m dvelib.cli"
+OPTIONS = f"--profile {PROFILE}"
+OPTIONS += f" --data '{DATA}'" if DATA else ""
+OPTIONS += f" --outputs '{OUTPUTS}'" if OUTPUTS else ""
+# One training a GPU where there are GPUs; else as many side by side as the cores allow.
+GPUS = int(config.get("gpus", 0))
+NOTEBOOKS = Path(workflow.basedir) / "notebooks"
+
+
+def embeddings_of(wildcards):
+    rows = STUDY.rows[wildcards.table]
+    return [f"embeddings/{name}/weights.safetensors" for row in rows for name in row.embeddings]
+
+
+rule site:
+    input:
+        expand("tables/{table}/page.ipynb", table=STUDY.tables),
+        expand("embeddings/{name}/page.ipynb", name=STUDY.embeddings),
+    output:
+        "site/index.html",
+    params:
+        digest=STUDY.pages_digest(),
+    shell:
+        "{DVE} site {OPTIONS}"
+
+
+rule embedding:
+    output:
+        # Kept on a rerun: a finished training is found finished, never repeated.
+        update("embeddings/{name}/weights.safetensors"),
+    threads: 1 if GPUS else STUDY.profile.threads
+    resources:
+        gpu=min(1, GPUS),
+    shell:
+        "{DVE} train {wildcards.name} {OPTIONS}"
+
+
+rule embedding_page:
+    input:
+        weights="embeddings/{name}/weights.safetensors",
+        notebook=NOTEBOOKS / "train_embedding.ipynb",
+    output:
+        "embeddings/{name}/page.ipynb",
+    shell:
+        "{DVE} embedding-page {wildcards.name} {OPTIONS}"
+
+
+rule table:
+    input:
+        embeddings_of,
+        notebook=lambda wildcards: NOTEBOOKS / f"{STUDY.tables[wildcards.table].notebook}.ipynb",
+    output:
+        page="tables/{table}/page.ipynb",
+        results="tables/{table}/results.json",
+    params:
+        digest=lambda wildcards: STUDY.table_digest(wildcards.table),
+    shell:
+        "{DVE} table {wildcards.table} {OPTIONS}"
+
+
+onerror:
+    # What did run is shown, and what failed with its message.
+    shell("{DVE} site {OPTIONS}")

@@ -1,0 +1,156 @@
+"""Charts of losses and errors: frames and arrays in, a matplotlib Figure out.
+
+No function touches files, shows anything or changes a global style. Colours are safe for the
+colour-blind (seaborn's "colorblind").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from pandas import DataFrame
+from torch import Tensor
+
+__all__ = ["WIDTH", "as_array", "cumulative_error", "error_bars", "loss_curves"]
+
+WIDTH = 9.6  # inches: the width of a page
+_KINDS = {"paper": ("0.25", -0.13), "ours": (sns.color_palette("colorblind")[0], 0.13)}
+_DASHES = ["--", ":", "-."]
+
+
+def loss_curves(histories: Mapping[str, DataFrame]) -> Figure:
+    """Loss against step, raw values faint behind an exponential mean. Columns: step, loss."""
+    figure, axis = _chart(WIDTH * 0.8, 3.8)
+    for (label, history), colour in zip(
+        histories.items(), sns.color_palette("colorblind", len(histories)), strict=True
+    ):
+        _need_columns(f"histories[{label!r}]", history, ("step", "loss"))
+        smooth = history["loss"].ewm(halflife=max(1, len(history) / 40)).mean()
+        axis.plot(history["step"], history["loss"], color=colour, alpha=0.25, linewidth=0.8)
+        axis.plot(history["step"], smooth, color=colour, linewidth=1.8, label=label)
+    axis.set(xlabel="step", ylabel="loss")
+    if len(histories) > 1:
+        axis.legend(frameon=False)
+    return figure
+
+
+def error_bars(
+    frame: DataFrame,
+    references: Mapping[str, float | Mapping[str, float]] | None = None,
+    *,
+    xlabel: str = "error",
+) -> Figure:
+    """Errors as dots, one row a label and one panel a setting.
+
+    ``frame`` columns: label, setting, error, low, high (the interval, NaN for none) and kind,
+    "paper" (hollow) or "ours" (filled). ``references``: dashed vertical lines, by name one value
+    for all panels or one by setting.
+    """
+    _need_columns("frame", frame, ("label", "setting", "error", "low", "high", "kind"))
+    if strange := set(frame["kind"]) - {"paper", "ours"}:
+        raise ValueError(f"kind must be 'paper' or 'ours', got {', '.join(map(repr, strange))}")
+    labels, settings = frame["label"].unique(), frame["setting"].unique()
+    height = 1.3 + 0.36 * len(labels)
+    figure, axes = _charts(len(settings), WIDTH, height)
+    for axis, setting in zip(axes, settings, strict=True):
+        part = frame[frame["setting"] == setting]
+        for kind in ("paper", "ours"):
+            _error_dots(axis, part[part["kind"] == kind], list(labels), kind)
+        _reference_lines(axis, references or {}, setting)
+        axis.set(title=str(setting), xlabel=xlabel)
+        axis.set_yticks(range(len(labels)), labels)
+        axis.set_ylim(len(labels) - 0.5, -0.5)
+    _legend_below(figure, axes[0])
+    return figure
+
+
+def _error_dots(axis: Axes, rows: DataFrame, labels: list, kind: str) -> None:
+    if rows.empty:
+        return
+    colour, offset = _KINDS[kind]
+    at = [labels.index(label) + offset for label in rows["label"]]
+    spread = np.abs(rows[["low", "high"]].to_numpy(float).T - rows["error"].to_numpy(float))
+    axis.errorbar(
+        rows["error"], at, xerr=spread, fmt="o", color=colour, markersize=6.5, capsize=2,
+        markerfacecolor="white" if kind == "paper" else colour, linewidth=1.4, label=kind,
+    )  # fmt: skip
+
+
+def _reference_lines(axis: Axes, references: Mapping, setting: str) -> None:
+    for (name, value), dash in zip(references.items(), _DASHES * len(references), strict=False):
+        value = value.get(setting) if isinstance(value, Mapping) else value
+        if value is not None:
+            axis.axvline(value, color="0.35", linestyle=dash, linewidth=1.1, label=name, zorder=0)
+
+
+def cumulative_error(
+    errors: Mapping[str, ArrayLike | Tensor],
+    references: Mapping[str, ArrayLike | Tensor] | None = None,
+    *,
+    limit: float | None = None,
+    xlabel: str = "error (pixels)",
+) -> Figure:
+    """Fraction of points whose error is at most x.
+
+    ``errors``, and ``references`` (drawn dashed and grey): by label a 1-D array. ``limit``: the
+    end of the axis, by default where the better half of the curves has 99 % of its points.
+    """
+    curves = {**errors, **(references or {})}
+    curves = {label: as_array(values) for label, values in curves.items()}
+    for label, values in curves.items():
+        if values.ndim != 1 or not len(values):
+            raise ValueError(f"errors of {label!r} must be [n], n > 0, got {list(values.shape)}")
+    figure, axis = _chart(WIDTH * 0.75, 4.2)
+    if limit is None:
+        limit = np.median([np.percentile(values, 99) for values in curves.values()])
+    palette = sns.color_palette("colorblind", len(errors))
+    for label, colour in zip(errors, palette, strict=True):
+        axis.plot(*_fractions(curves[label], limit), color=colour, label=label, linewidth=1.8)
+    for label, dash in zip(references or {}, _DASHES * len(curves), strict=False):
+        axis.plot(*_fractions(curves[label], limit), color="0.35", label=label, linestyle=dash)
+    axis.set(xlabel=xlabel, ylabel="fraction of points", xlim=(0, limit), ylim=(0, 1.01))
+    axis.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _fractions(errors: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Errors in order and the fraction of points up to each, from 0 to past the limit."""
+    x = np.concatenate([[0], np.sort(errors), [max(limit, errors.max())]])
+    fractions = np.arange(len(errors) + 1) / len(errors)
+    return x, np.append(fractions, 1)
+
+
+def _chart(width: float, height: float) -> tuple[Figure, Axes]:
+    figure, axes = _charts(1, width, height)
+    return figure, axes[0]
+
+
+def _charts(count: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    with sns.axes_style("whitegrid", {"grid.color": "0.92", "axes.edgecolor": "0.6"}):
+        axes = figure.subplots(1, count, squeeze=False, sharey=True)[0]
+    for axis in axes:
+        sns.despine(ax=axis)
+    return figure, axes
+
+
+def _legend_below(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+
+
+def _need_columns(name: str, frame: DataFrame, columns: Sequence[str]) -> None:
+    if lacking := [column for column in columns if column not in frame]:
+        raise ValueError(f"{name} lacks the columns {', '.join(lacking)}")
+
+
+def as_array(value: ArrayLike | Tensor) -> np.ndarray:
+    """A tensor from wherever it lives, or anything array-like, as a NumPy array."""
+    if isinstance(value, Tensor):
+        return value.detach().float().cpu().numpy()
+    return np.asarray(value)

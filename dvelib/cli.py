@@ -1,0 +1,139 @@
+"""The command ``dve``: check, run and read the study. Mistakes are answered in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from dvelib.errors import StudyError
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except StudyError as error:
+        print(f"dve: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dve", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, run, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("--profile", default="quick", help="a file in params/profiles (quick)")
+        sub.add_argument("--data", default=None, help="folder that holds the datasets")
+        sub.add_argument("--outputs", default=None, help="where results go (outputs)")
+        return sub
+
+    study = command("study", _study, "Run whatever of a profile has not been run yet.")
+    study.add_argument("--cores", default=str(os.cpu_count()), help="CPU cores to use (all)")
+    study.add_argument("rest", nargs="*", help="after --: options for snakemake")
+    command("plan", _plan, "Check a profile and list what it asks for.")
+    for name, run, text in (
+        ("train", _train, "Train one embedding of the plan, or resume it."),
+        ("embedding-page", _embedding_page, "Execute the notebook of a trained embedding."),
+        ("table", _table, "Execute the notebook of a table."),
+    ):
+        command(name, run, text).add_argument("name")
+    command("site", _site, "Build the pages from what has been run.")
+    return parser
+
+
+def _load(options: argparse.Namespace):
+    from dvelib.study import Study
+
+    return Study.load(options.profile, options.data, outputs=options.outputs)
+
+
+def _study(options: argparse.Namespace) -> int:
+    """Check everything, then hand over to Snakemake under a lock that dies with it."""
+    from dvelib.workflow import run_workflow
+
+    study = _load(options)
+    return run_workflow(study, options.cores, options.rest)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from dvelib.checkpoints import finished
+
+    study = _load(options)
+    print(f"{study.profile.title}: {len(study.tables)} tables, {len(study.embeddings)} embeddings")
+    for name, spec in study.embeddings.items():
+        state = "trained" if finished(study.embedding_folder(name)) else "to train"
+        length = f"{spec.epochs} epochs" if spec.epochs else f"{spec.steps} steps"
+        print(f"  {name}: {spec.label}, {length} of {spec.batch} pairs, {state}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    import torch
+
+    from dvelib.training import train
+
+    study = _load(options)
+    spec = _pick(study.embeddings, options.name, "embedding")
+    torch.set_num_threads(study.profile.threads)
+    folder = study.embedding_folder(options.name)
+    try:
+        train(spec, study.training_data(spec), folder, device=study.profile.device)
+    except StudyError as error:
+        from dvelib.report import record_failure
+
+        record_failure(folder, f"embedding {options.name}", str(error))
+        raise
+
+
+def _embedding_page(options: argparse.Namespace) -> None:
+    from dvelib.report import execute
+    from dvelib.study import ROOT
+
+    study = _load(options)
+    _pick(study.embeddings, options.name, "embedding")
+    parameters = _common(options) | {"embedding": options.name}
+    page = study.embedding_folder(options.name) / "page.ipynb"
+    execute(ROOT / "notebooks" / "train_embedding.ipynb", parameters, page)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from dvelib.report import execute
+    from dvelib.study import ROOT
+
+    study = _load(options)
+    table = _pick(study.tables, options.name, "table")
+    notebook = ROOT / "notebooks" / f"{table.notebook}.ipynb"
+    parameters = _common(options) | {"table": options.name}
+    execute(notebook, parameters, study.table_folder(options.name) / "page.ipynb")
+
+
+def _site(options: argparse.Namespace) -> None:
+    from dvelib.workflow import build_pages
+
+    print(f"the study is at {build_pages(_load(options))}")
+
+
+def _common(options: argparse.Namespace) -> dict[str, str | None]:
+    places = {"data_root": options.data, "outputs": options.outputs}
+    absolute = {k: str(Path(v).expanduser().resolve()) if v else None for k, v in places.items()}
+    return {"profile": options.profile} | absolute
+
+
+def _pick(known: dict, name: str, what: str):
+    if name not in known:
+        raise StudyError(f"the profile has no {what} {name!r}; it has {', '.join(known)}")
+    return known[name]
+
+
+def entry_point() -> None:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry_point()

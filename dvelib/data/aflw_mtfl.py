@@ -1,0 +1,67 @@
+"""AFLW_M: the AFLW part of the MTFL benchmark, 150 x 150 crops with five landmarks.
+
+Layout: ``aflw_cropped/facedata_cropped.csv`` (training rows have set 1) with the crops it names,
+and ``MTFL/testing.txt`` with the test crops it names. Coordinates are in the 150-px frame,
+counted from one, whatever the stored resolution.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dvelib.data.base import Layout, Listing, require
+from dvelib.errors import StudyError
+
+FRAME = 150
+REMEDY = "unpack the AFLW_M archive there, or point data_root at the folder that holds it"
+
+
+class AflwMtfl(Layout):
+    name = "aflw-mtfl"
+    title = "AFLW_M"
+    published = {"train": 10_122, "test": 2_995}
+
+    def listing(self, root: Path, split: str) -> Listing:
+        return _train(root) if split == "train" else _test(root)
+
+    def place(self, points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
+        return (points - 1) * (size / FRAME)
+
+
+def _train(root: Path) -> Listing:
+    path = require(root / "aflw_cropped" / "facedata_cropped.csv", "AFLW_M's training list", REMEDY)
+    table = pd.read_csv(path)
+    missing = {"crop_file", "set"} - set(table.columns)
+    if missing or table.shape[1] < 14:
+        raise StudyError(
+            f"{path}: expected image_file, crop_file, set, face_id and ten coordinates, "
+            f"found the columns {', '.join(map(str, table.columns))}"
+        )
+    table = table[table["set"] == 1]
+    points = _coordinates(table.iloc[:, 4:14], path).reshape(-1, 5, 2)
+    return Listing(tuple("aflw_cropped/" + f for f in table["crop_file"]), points)
+
+
+def _test(root: Path) -> Listing:
+    path = require(root / "MTFL" / "testing.txt", "AFLW_M's test list", REMEDY)
+    table = pd.read_csv(path, sep=r"\s+", header=None)
+    if table.shape[1] < 11:
+        raise StudyError(
+            f"{path}: expected a file name, five x, five y and attributes a line, "
+            f"found {table.shape[1]} columns"
+        )
+    values = _coordinates(table.iloc[:, 1:11], path)
+    points = np.stack([values[:, :5], values[:, 5:]], 2)
+    files = table[0].str.replace("\\", "/", regex=False)
+    return Listing(tuple("MTFL/" + f for f in files), points)
+
+
+def _coordinates(columns: pd.DataFrame, path: Path) -> np.ndarray:
+    values = columns.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    bad = np.isnan(values).any(axis=1).nonzero()[0]
+    if len(bad):
+        raise StudyError(f"{path}: entry {bad[0] + 1} has a coordinate that is not a number")
+    return values

@@ -1,0 +1,115 @@
+"""Decoding a dataset once, into one uint8 array on disk named by its content and size.
+
+The content digest covers names and bytes of all files. It is remembered against their sizes and
+times of change, so an unchanged dataset opens without being read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from PIL import Image
+
+from dvelib.data.base import Layout
+from dvelib.errors import StudyError
+from dvelib.files import atomic_path, write_json
+from dvelib.progress import track
+
+__all__ = ["Decoded", "cache_folder", "content_digest", "decode"]
+
+THREADS = min(8, os.cpu_count() or 1)
+
+
+def cache_folder() -> Path:
+    """Where decoded images are kept: DVE_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("DVE_CACHE") or platformdirs.user_cache_dir("dve"))
+
+
+def content_digest(root: Path, files: Sequence[str]) -> str:
+    """Digest of the names and bytes of these files; raises StudyError naming a missing one."""
+    listing = hashlib.sha256()
+    for name in files:
+        try:
+            status = os.stat(root / name)
+        except FileNotFoundError:
+            raise StudyError(f"{root / name} is missing, and the dataset's list names it") from None
+        listing.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    listing.update(str(root.resolve()).encode())
+    memo = cache_folder() / "digests" / f"{listing.hexdigest()[:32]}.json"
+    if memo.exists():
+        return json.loads(memo.read_text())["content"]
+    content = _hash_files(root, files)
+    write_json(memo, {"root": str(root), "files": len(files), "content": content})
+    return content
+
+
+def _hash_files(root: Path, files: Sequence[str]) -> str:
+    def one(name: str) -> bytes:
+        return name.encode() + b"\0" + hashlib.sha256((root / name).read_bytes()).digest()
+
+    total = hashlib.sha256()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for part in track(pool.map(one, files), len(files), f"reading {root.name}", "files"):
+            total.update(part)
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """``images [N,3,S,S]`` uint8 mapped from disk; ``sources [N,2]`` widths and heights as stored;
+    ``good [M]`` for every file asked for, whether it could be decoded."""
+
+    images: np.ndarray
+    sources: np.ndarray
+    good: np.ndarray
+
+
+def decode(
+    layout: Layout, root: Path, files: Sequence[str], size: int, digest: str, skip_bad: bool
+) -> Decoded:
+    """Images of these files as squares of that side, decoded at most once a machine.
+
+    Raises StudyError naming the first file that is no image, unless ``skip_bad``.
+    """
+    folder = cache_folder() / "images" / f"{layout.name}-{digest[:24]}-{size}"
+    if not (folder / "sources.npz").exists():
+        _fill(folder, layout, root, files, size)
+    with np.load(folder / "sources.npz") as stored:
+        sources, good, reason = stored["sources"], stored["good"], str(stored["reason"])
+    if not good.all() and not skip_bad:
+        first = root / files[int(np.argmin(good))]
+        raise StudyError(
+            f"{first} cannot be read as an image ({reason}): repair or remove it, "
+            f"or set skip_bad to true to leave such files out"
+        )
+    return Decoded(np.load(folder / "images.npy", mmap_mode="r"), sources[good], good)
+
+
+def _fill(folder: Path, layout: Layout, root: Path, files: Sequence[str], size: int) -> None:
+    def one(name: str) -> tuple[np.ndarray | str, tuple[int, int]]:
+        try:
+            with Image.open(root / name) as image:
+                picture = layout.square(image.convert("RGB"), size)
+                return np.asarray(picture).transpose(2, 0, 1), image.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return str(error).replace(str(root / name), "the file"), (0, 0)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(THREADS) as pool:
+        results = track(pool.map(one, files), len(files), f"decoding {root.name}", "images")
+        decoded = [(picture, source) for picture, source in results]
+    good = np.array([not isinstance(picture, str) for picture, _ in decoded], dtype=bool)
+    images = [picture for picture, _ in decoded if not isinstance(picture, str)]
+    reason = next((picture for picture, _ in decoded if isinstance(picture, str)), "")
+    with atomic_path(folder / "images.npy") as path:
+        np.save(path, np.stack(images) if images else np.empty((0, 3, size, size), np.uint8))
+    with atomic_path(folder / "sources.npz") as path:
+        np.savez(path, sources=[source for _, source in decoded], good=good, reason=reason)

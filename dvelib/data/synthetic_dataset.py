@@ -1,0 +1,79 @@
+"""The procedural faces as a dataset: one picture an identity, no identity in both splits."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+from dvelib.code_digest import code_digest
+from dvelib.data.base import FaceDataset
+from dvelib.data.cache import cache_folder
+from dvelib.data.synthetic import SyntheticFaces, five_landmarks, render_faces
+from dvelib.errors import StudyError
+from dvelib.files import atomic_path
+from dvelib.progress import progress_bar
+
+__all__ = ["open_synthetic", "render_split", "synthetic_digest"]
+
+FIRST_IDENTITY = {"train": 0, "test": 10_000_000}
+DEFAULT_COUNT = {"train": 5_000, "test": 1_000}
+BATCH = 256
+
+
+def synthetic_digest(split: str, limit: int | None) -> str:
+    """Digest of the generator's code, the split and the number of faces."""
+    code = code_digest("data/synthetic.py", "data/synthetic_paint.py")
+    return hashlib.sha256(f"{code} {split} {_count(split, limit)}".encode()).hexdigest()
+
+
+def open_synthetic(split: str, *, size: int, crop: int, limit: int | None) -> FaceDataset:
+    """Synthetic faces with five landmarks; ``limit`` says how many (5,000 train, 1,000 test)."""
+    count = _count(split, limit)
+    digest = synthetic_digest(split, limit)
+    folder = cache_folder() / "images" / f"synthetic-{split}-{digest[:24]}-{size}"
+    if not (folder / "landmarks.npy").exists():
+        _fill(folder, split, count, size)
+    landmarks = torch.from_numpy(np.load(folder / "landmarks.npy"))
+    names = tuple(f"{split}-{i:05d}" for i in range(count))
+    return FaceDataset(
+        name="synthetic",
+        title="synthetic faces",
+        split=split,
+        size=size,
+        crop=crop,
+        files=names,
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        full_landmarks=five_landmarks(landmarks).numpy(),
+        eyes=(0, 1),
+        digest=digest,
+        identities=names,
+    )
+
+
+def render_split(split: str, first: int, last: int, *, size: int) -> SyntheticFaces:
+    """Faces ``first`` to ``last`` (not included) of a split, with their dense ground truth."""
+    identities = torch.arange(first, last) + FIRST_IDENTITY[split]
+    return render_faces(identities, torch.zeros_like(identities), size=size)
+
+
+def _count(split: str, limit: int | None) -> int:
+    count = DEFAULT_COUNT[split] if limit is None else limit
+    if count < 1:
+        raise StudyError(f"the number of synthetic faces (limit) must be at least 1, got {count}")
+    return count
+
+
+def _fill(folder, split: str, count: int, size: int) -> None:
+    images = np.empty((count, 3, size, size), np.uint8)
+    landmarks = np.empty((count, 68, 2), np.float32)
+    with progress_bar(count, "drawing synthetic faces", "faces") as bar:
+        for at in range(0, count, BATCH):
+            faces = render_split(split, at, min(at + BATCH, count), size=size)
+            part = slice(at, at + len(faces.images))
+            images[part], landmarks[part] = faces.images.numpy(), faces.landmarks.numpy()
+            bar.update(len(faces.images))
+    for name, array in (("images", images), ("landmarks", landmarks)):
+        with atomic_path(folder / f"{name}.npy") as path:
+            np.save(path, array)

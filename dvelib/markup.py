@@ -1,0 +1,125 @@
+"""HTML pieces shared by notebooks, pages and the index: templates, tables, lists of facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from itertools import groupby
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+__all__ = ["MISSING", "TEMPLATES", "facts_html", "fill", "plain_text", "table_html"]
+
+TEMPLATES = Path(__file__).parent / "templates"
+MISSING = "–"
+# A number, perhaps followed by its spread, an interval or a unit.
+_NUMBER = re.compile(r"[-−+±]?\d[\d.,]*(e[-+]\d+)?(\s*[±%(–].*)?")
+
+
+def fill(template: str, **values: Any) -> Markup:
+    """One of our templates, its values escaped."""
+    return Markup(_environment().get_template(f"{template}.html.j2").render(**values))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters["subscripts"] = _subscripts
+    return environment
+
+
+def _subscripts(text: str) -> Markup:
+    """Escaped text, except the subscripts of dataset names such as AFLW<sub>R</sub>."""
+    return Markup(re.sub(r"&lt;(/?)sub&gt;", r"<\1sub>", str(escape(text))))
+
+
+def plain_text(value: Any, decimals: int = 2) -> str:
+    """A value as people write it; None and NaN as a dash, collections as lists."""
+    value = value.item() if getattr(value, "ndim", None) == 0 else value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {plain_text(v, decimals)}" for k, v in value.items()) or MISSING
+    if isinstance(value, list | tuple | set):
+        return ", ".join(plain_text(v, decimals) for v in value) or MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    # Only missing values differ from themselves, or (pandas.NA) refuse to say.
+    if value is None or str(value) in ("nan", "NaT", "<NA>"):
+        return MISSING
+    if isinstance(value, Integral):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, Real):
+        return _real(float(value), decimals)
+    return str(value)
+
+
+def _real(value: float, decimals: int) -> str:
+    if 0 < abs(value) < 10**-decimals:
+        return f"{value:.2g}"
+    return f"{value:,.{decimals}f}" if abs(value) >= 10_000 else f"{value:.{decimals}f}"
+
+
+def facts_html(mapping: Mapping[str, Any]) -> Markup:
+    """Facts, name by name, as a definition list."""
+    return fill("facts", facts=[(name, plain_text(value)) for name, value in mapping.items()])
+
+
+def table_html(
+    frame: DataFrame, caption: str, highlight: DataFrame | None = None, decimals: int = 2
+) -> Markup:
+    """A frame as a table that scrolls inside itself; see `dvelib.report.show_table`."""
+    if highlight is not None and highlight.shape != frame.shape:
+        raise ValueError(
+            f"highlight must have the shape of the frame, {frame.shape}, got {highlight.shape}"
+        )
+    marks = frame.notna().to_numpy() & False if highlight is None else highlight.to_numpy()
+    if _counts_rows(frame):
+        frame, marks = frame.set_index(frame.columns[0]), marks[:, 1:]
+    columns = [_column(frame.iloc[:, i], decimals) for i in range(frame.shape[1])]
+    numeric = [_is_numeric(texts) for texts in columns]
+    rows = [
+        {"labels": _path(label), "cells": list(zip(texts, numeric, marked, strict=True))}
+        for label, texts, marked in zip(frame.index, zip(*columns, strict=True), marks, strict=True)
+    ]
+    corner = [name or "" for name in frame.index.names]
+    header = _header(frame, numeric)
+    return fill("table", caption=caption, corner=corner, header=header, rows=rows)
+
+
+def _counts_rows(frame: DataFrame) -> bool:
+    import pandas
+
+    return isinstance(frame.index, pandas.RangeIndex) and frame.columns.nlevels == 1
+
+
+def _path(label: Any) -> list[str]:
+    return [plain_text(part) for part in (label if isinstance(label, tuple) else (label,))]
+
+
+def _column(column: Series, decimals: int) -> list[str]:
+    if column.dtype.kind == "f" and column.hasnans and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")  # counts with a gap: pandas had made floats of them
+    return [plain_text(value, decimals) for value in column]
+
+
+def _is_numeric(texts: list[str]) -> bool:
+    """Whether a column of text reads as numbers, and so lines up on the right."""
+    present = [text for text in texts if text != MISSING]
+    return bool(present) and all(_NUMBER.fullmatch(text) for text in present)
+
+
+def _header(frame: DataFrame, numeric: list[bool]) -> list[list[tuple[str, int, bool]]]:
+    """Rows of (text, columns spanned, numeric); equal neighbours of an upper level are one."""
+    *upper, leaves = zip(*map(_path, frame.columns), strict=True)
+    groups = [[(text, len(list(same)), False) for text, same in groupby(level)] for level in upper]
+    return [*groups, [(text, 1, right) for text, right in zip(leaves, numeric, strict=True)]]

@@ -1,0 +1,245 @@
+"""Pictures of faces and descriptors, and the charts of `dvelib.charts`: arrays in, Figure out.
+
+Convention, everywhere: images are ``[...,3,S,S]`` in 0..255; points are (x, y) in pixels of the
+image they are drawn on. No function touches files, shows anything or changes a global style;
+every ValueError names the argument and the shape it should have. Colours are safe for the
+colour-blind (seaborn's "colorblind"), and no message rests on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from dvelib.charts import WIDTH, as_array, cumulative_error, error_bars, loss_curves
+
+__all__ = [
+    "cumulative_error", "descriptor_maps", "error_bars", "faces_grid", "loss_curves", "matches",
+    "warp_examples",
+]  # fmt: skip
+
+_LATTICE = 9  # arrows along a side of a drawn flow
+
+
+def faces_grid(
+    images: ArrayLike | Tensor,
+    titles: Sequence[str] | None = None,
+    columns: int = 8,
+    landmarks: ArrayLike | Tensor | None = None,
+) -> Figure:
+    """Faces row by row. ``images [N,3,S,S]``; ``titles`` N of them; ``landmarks [N,K,2]``."""
+    faces = _pictures("images", images)
+    count = len(faces)
+    if titles is not None and len(titles) != count:
+        raise ValueError(f"titles must be one for each of {count} images, got {len(titles)}")
+    points = None if landmarks is None else _points("landmarks", landmarks, count)
+    columns = min(columns, count)
+    _, axes = _picture_axes(-(-count // columns), columns, 0.22 if titles is not None else 0)
+    for i, (axis, face) in enumerate(zip(axes.flat, faces, strict=False)):
+        _draw(axis, face)
+        if titles is not None:
+            axis.set_title(titles[i], fontsize=8, pad=3)
+        if points is not None:
+            _dots(axis, points[i], _colours(points.shape[1]), size=14)
+    return axes.flat[0].figure
+
+
+def warp_examples(
+    first: ArrayLike | Tensor, second: ArrayLike | Tensor, flow: ArrayLike | Tensor
+) -> Figure:
+    """One row a pair: first view, second view, and where pixels of the first went.
+
+    ``first``, ``second [B,3,s,s]``; ``flow [B,s,s,2]``: displacement in pixels from the first
+    view to the second. An arrow starts at a pixel of the first view and ends at its place in the
+    second, at true length; its hue is its direction. The same pixels are dots in both views.
+    """
+    views = _pictures("first", first), _pictures("second", second)
+    flow = as_array(flow)
+    expected = (*views[0].shape[:3], 2)
+    if views[1].shape != views[0].shape:
+        raise ValueError(f"second must be shaped as first, {views[0].shape}, {views[1].shape}")
+    if flow.shape != expected:
+        raise ValueError(f"flow must be {list(expected)} for these views, got {list(flow.shape)}")
+    _, axes = _picture_axes(len(flow), 3, cell=2.1)
+    for row, one, two, moved in zip(axes, *views, flow, strict=True):
+        _draw_warp(row, one, two, moved)
+    for axis, title in zip(axes[0], ("first view", "second view", "first to second"), strict=True):
+        axis.set_title(title, fontsize=10)
+    return axes[0, 0].figure
+
+
+def _draw_warp(row: Sequence[Axes], first: np.ndarray, second: np.ndarray, flow: np.ndarray):
+    side = len(flow)
+    lattice = np.linspace(0.08 * side, 0.92 * side, _LATTICE).round().astype(int)
+    x, y = (part.ravel() for part in np.meshgrid(lattice, lattice))
+    dx, dy = flow[y, x].T
+    direction = (np.arctan2(dy, dx) / (2 * np.pi)) % 1
+    hues = hsv_to_rgb(np.stack([direction, np.full_like(dx, 0.85), np.full_like(dx, 0.75)], 1))
+    for axis, view in zip(row, (first, second, _faded(first)), strict=True):
+        _draw(axis, view)
+    row[0].scatter(x, y, s=5, color="white", edgecolor="black", linewidth=0.4)
+    row[1].scatter(x + dx, y + dy, s=5, color="white", edgecolor="black", linewidth=0.4)
+    row[2].quiver(
+        x, y, dx, dy, color=hues, angles="xy", scale_units="xy", scale=1, width=0.011, headwidth=4
+    )
+
+
+def descriptor_maps(
+    images: ArrayLike | Tensor, features: Mapping[str, ArrayLike | Tensor]
+) -> Figure:
+    """Faces, and below them a row of coloured descriptors for each embedding.
+
+    ``images [N,3,s,s]``; ``features``: by label ``[N,D,H,W]``. Unit descriptors are projected on
+    their three principal axes, shared by a row: one colour is one descriptor on every face. With
+    D = 3 the colour is the unit vector itself.
+    """
+    faces = _pictures("images", images)
+    rows = [faces]
+    for label, maps in features.items():
+        maps = as_array(maps)
+        if maps.ndim != 4 or len(maps) != len(faces):
+            raise ValueError(
+                f"features[{label!r}] must be [{len(faces)},D,H,W], got {list(maps.shape)}"
+            )
+        rows.append(_descriptor_colours(maps))
+    _, axes = _picture_axes(len(rows), len(faces), left=1.2)
+    for row, pictures, label in zip(axes, rows, ["faces", *features], strict=True):
+        for axis, picture in zip(row, pictures, strict=True):
+            _draw(axis, picture)
+        _row_label(row[0], label)
+    return axes[0, 0].figure
+
+
+def _descriptor_colours(maps: np.ndarray) -> np.ndarray:
+    """[N,D,H,W] descriptors as colours [N,H,W,3] in 0..1."""
+    unit = np.moveaxis(maps, 1, -1).astype(np.float64)
+    unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-12)
+    if unit.shape[-1] == 3:
+        return (unit + 1) / 2
+    flat = unit.reshape(-1, unit.shape[-1])
+    flat = flat - flat.mean(0)
+    axes = np.linalg.eigh(flat.T @ flat)[1][:, ::-1][:, :3]
+    # An eigenvector's sign is arbitrary: fixed, so that a figure comes out the same again.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
+    projected = flat @ axes
+    low, high = np.percentile(projected, [1, 99], axis=0)
+    colours = np.clip((projected - low) / np.maximum(high - low, 1e-12), 0, 1)
+    missing = 3 - colours.shape[1]
+    return np.pad(colours, ((0, 0), (0, missing))).reshape(*unit.shape[:-1], 3)
+
+
+def matches(
+    source_image: ArrayLike | Tensor,
+    target_images: ArrayLike | Tensor,
+    points: ArrayLike | Tensor,
+    matched: Mapping[str, ArrayLike | Tensor],
+    truth: ArrayLike | Tensor,
+) -> Figure:
+    """Numbered points of one face, and where each embedding finds them in others.
+
+    ``source_image [3,s,s]``, ``target_images [N,3,s,s]``, ``points [K,2]``; ``matched``: by
+    label ``[N,K,2]``; ``truth [N,K,2]``. A dot is the match, a circle the truth, and the line
+    between them the error.
+    """
+    source = _pictures("source_image", as_array(source_image)[None])[0]
+    targets = _pictures("target_images", target_images)
+    points = _points("points", as_array(points)[None], 1)[0]
+    truth = _points("truth", truth, len(targets), len(points))
+    found = {
+        label: _points(f"matched[{label!r}]", value, len(targets), len(points))
+        for label, value in matched.items()
+    }
+    rows = max(1, len(found))
+    _, axes = _picture_axes(rows, len(targets) + 1, 0.2 / rows, left=1.2)
+    colours = _colours(len(points))
+    for row, (label, places) in zip(axes, found.items(), strict=True):
+        _draw(row[0], source)
+        _numbered(row[0], points, colours)
+        _row_label(row[0], label)
+        for axis, face, place, true in zip(row[1:], targets, places, truth, strict=True):
+            _draw(axis, face)
+            _errors(axis, place, true, colours)
+    axes[0, 0].set_title("source", fontsize=9, pad=3)
+    return axes[0, 0].figure
+
+
+def _numbered(axis: Axes, points: np.ndarray, colours: Sequence) -> None:
+    _dots(axis, points, colours, size=75 if len(points) <= 20 else 20)
+    if len(points) > 20:
+        return
+    style = {"fontsize": 7, "weight": "bold", "ha": "center", "va": "center_baseline"}
+    for number, (x, y) in enumerate(points, start=1):
+        text = axis.text(x, y, str(number), color="white", **style)
+        text.set_path_effects([withStroke(linewidth=1.6, foreground="black")])
+
+
+def _errors(axis: Axes, places: np.ndarray, truth: np.ndarray, colours: Sequence) -> None:
+    axis.plot(*np.stack([places, truth]).transpose(2, 0, 1), color="white", linewidth=1.2)
+    axis.scatter(*truth.T, s=40, facecolor="none", edgecolor="white", linewidth=2.2)
+    axis.scatter(*truth.T, s=40, facecolor="none", edgecolor=colours, linewidth=1.2)
+    _dots(axis, places, colours, size=16)
+
+
+def _picture_axes(
+    rows: int, columns: int, title: float = 0, left: float = 0, cell: float | None = None
+) -> tuple[Figure, np.ndarray]:
+    """Axes for square pictures; ``title`` and ``left``: inches above each row, left of all."""
+    cell = cell or min(1.6, (WIDTH - left) / columns)
+    size = (columns * cell + left, rows * (cell + title))
+    figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure, axes
+
+
+def _draw(axis: Axes, picture: np.ndarray) -> None:
+    axis.imshow(picture, interpolation="nearest")
+    height, width = picture.shape[:2]
+    axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _row_label(axis: Axes, label: str) -> None:
+    axis.text(
+        -0.08, 0.5, label.replace(" with", "\nwith"), transform=axis.transAxes, fontsize=9,
+        ha="right", va="center",
+    )  # fmt: skip
+
+
+def _dots(axis: Axes, points: np.ndarray, colours: Sequence, size: float) -> None:
+    axis.scatter(*points.T, s=size, color=colours, edgecolor="white", linewidth=0.7, zorder=3)
+
+
+def _colours(count: int) -> list[tuple[float, float, float]]:
+    # Ten colours can be told apart; more points than that share them in turn.
+    return sns.color_palette("colorblind", count)
+
+
+def _faded(face: np.ndarray) -> np.ndarray:
+    grey = face.mean(-1, keepdims=True).repeat(3, -1)
+    return (grey * 0.45 + 255 * 0.55).astype(np.uint8)
+
+
+def _pictures(name: str, images: ArrayLike | Tensor) -> np.ndarray:
+    """``[N,3,S,S]`` in 0..255 as ``[N,S,S,3]`` uint8."""
+    images = as_array(images)
+    if images.ndim != 4 or images.shape[1] != 3 or not len(images):
+        raise ValueError(f"{name} must be [N,3,S,S] with N > 0, got {list(images.shape)}")
+    return np.moveaxis(images, 1, -1).clip(0, 255).astype(np.uint8)
+
+
+def _points(name: str, points: ArrayLike | Tensor, count: int, each: int | None = None):
+    points = as_array(points)
+    fits = points.ndim == 3 and points.shape[2] == 2 and len(points) == count
+    if not fits or each not in (None, points.shape[1]):
+        raise ValueError(f"{name} must be [{count},{each or 'K'},2], got {list(points.shape)}")
+    return points

@@ -1,0 +1,28 @@
+"""Every number of the published study (``published.json`` beside this file)."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from dvelib.errors import StudyError
+
+__all__ = ["published_numbers", "published_tables"]
+
+
+@cache
+def published_tables() -> dict[str, dict]:
+    """All published tables by their key: heading and rows."""
+    return json.loads(Path(__file__).with_suffix(".json").read_text())["tables"]
+
+
+def published_numbers(table: str) -> dict[str, dict[str, float]]:
+    """By experiment, the numbers that the published table prints.
+
+    Raises StudyError for a table that was not published.
+    """
+    tables = published_tables()
+    if table not in tables:
+        raise StudyError(f"there is no published table {table!r}: choose among {', '.join(tables)}")
+    return {row["experiment"]: row["readme"] for row in tables[table]["rows"]}

@@ -1,0 +1,223 @@
+"""What an embedding, a table and a profile are: typed, strict, and readable from YAML.
+
+An unknown key, a value of the wrong type or out of range is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from dvelib.data import DATASETS
+from dvelib.errors import StudyError
+
+__all__ = [
+    "DataSpec", "EmbeddingSpec", "ProfileSpec", "RowSpec", "TableSpec", "read_yaml", "validate",
+]
+
+# Every halving of the hourglass must come out even; SmallNet halves once.
+SIDE_MULTIPLE = {"smallnet": 2, "hourglass": 32}
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _known_dataset(name: str) -> str:
+    if name not in DATASETS:
+        raise ValueError(f"must be one of {', '.join(DATASETS)}")
+    return name
+
+
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, le=10)]
+
+
+class DataSpec(Strict):
+    """Which images: a dataset's name, its folder below data_root, at most how many."""
+
+    name: Annotated[str, AfterValidator(_known_dataset)]
+    folder: str | None = None
+    limit: Positive | None = None
+    skip_bad: bool = False
+
+
+class EmbeddingSpec(Strict):
+    """Everything that decides what an embedding will be. Defaults: SmallNet-64d on CelebA.
+
+    ``scale``: None compares raw descriptors, a number unit vectors times it. Length and
+    ``lower_rate_from`` count epochs where ``epochs`` is given and steps where ``steps`` is: the
+    learning rate is divided by ten from each of those (counted from one) on. The published
+    milestones act one epoch late, so 70 and 90 are written here as what they did: 72 and 92.
+    ``bias_lr`` is for the biases of convolutions alone.
+    """
+
+    architecture: Literal["smallnet", "hourglass"] = "smallnet"
+    dimension: Annotated[int, Field(ge=1, le=1024)] = 64
+    exchange: bool = True
+    scale: Annotated[float, Field(gt=0)] | None = None
+    distance_power: Annotated[float, Field(gt=0, le=4)] = 0.5
+    data: DataSpec
+    size: Annotated[int, Field(ge=16, le=1024)] = 100
+    crop: Annotated[int, Field(ge=0)] = 15
+    noise: Literal["published", "colour", "none"] = "published"
+    batch: Annotated[int, Field(ge=2)] = 32
+    epochs: Positive | None = None
+    steps: Positive | None = None
+    learning_rate: Rate = 1e-3
+    bias_lr: Rate | None = 1e-5
+    weight_decay: Rate = 0.0
+    amsgrad: bool = True
+    lower_rate_from: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    seed: Annotated[int, Field(ge=0)] = 0
+    parent: EmbeddingSpec | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> EmbeddingSpec:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        side = self.size - 2 * self.crop
+        if side < 8:
+            raise ValueError(f"crop {self.crop} leaves {side} pixels of size {self.size}")
+        if side % SIDE_MULTIPLE[self.architecture]:
+            raise ValueError(
+                f"size {self.size} less twice crop {self.crop} is {side} pixels, which the "
+                f"{self.architecture} cannot halve evenly: it must be a multiple of "
+                f"{SIDE_MULTIPLE[self.architecture]}"
+            )
+        if list(self.lower_rate_from) != sorted(set(self.lower_rate_from)):
+            raise ValueError("lower_rate_from must rise")
+        return self
+
+    @property
+    def label(self) -> str:
+        """What people call it: SmallNet 64-d with exchange."""
+        network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[self.architecture]
+        return f"{network} {self.dimension}-d {'with' if self.exchange else 'without'} exchange"
+
+    @property
+    def slug(self) -> str:
+        """The readable part of its folder's name."""
+        loss = "exchange" if self.exchange else "plain"
+        return f"{self.architecture}-{self.dimension}d-{loss}-seed{self.seed}"
+
+    def digest(self, *versions: str) -> str:
+        """Ten characters that change with any value here and with the given versions."""
+        text = json.dumps([self.model_dump(mode="json"), *versions], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+class RowSpec(Strict):
+    """One row of a table: which embedding, and its experiment among the published ones."""
+
+    architecture: Literal["smallnet", "hourglass"]
+    dimension: Positive
+    exchange: bool
+    published: str
+
+
+class TableSpec(Strict):
+    """One table of the paper: ``params/<table>.yaml``."""
+
+    notebook: str
+    title: str
+    published: str
+    claim: str
+    rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
+
+
+class MatchingSpec(Strict):
+    """What matching is measured on; size and crop are the embedding's own."""
+
+    data: DataSpec
+
+
+class ProfileSpec(Strict):
+    """What one run of the study shares: ``params/profiles/<profile>.yaml``.
+
+    ``embedding`` holds values of `EmbeddingSpec` for all embeddings; ``hourglass`` values that
+    differ for hourglasses. ``architectures`` and ``dimensions`` choose which rows of the tables
+    run. ``threads``: CPU threads of one training; trainings fill the machine side by side.
+    """
+
+    title: str
+    description: str
+    tables: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    architectures: Annotated[tuple[Literal["smallnet", "hourglass"], ...], Field(strict=False)]
+    dimensions: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+    seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (0,)
+    embedding: dict
+    hourglass: dict = {}
+    matching: MatchingSpec
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Positive = 1
+
+    def embedding_spec(self, row: RowSpec, seed: int, where: str) -> EmbeddingSpec:
+        """The specification of a row's embedding under this profile.
+
+        Raises StudyError naming the place and the key where the profile's values are wrong.
+        """
+        values = dict(self.embedding)
+        if row.architecture == "hourglass":
+            values |= self.hourglass
+        values |= row.model_dump(exclude={"published"}) | {"seed": seed}
+        return validate(EmbeddingSpec, values, where)
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def validate(model: type[T], values: object, where: str) -> T:
+    """The typed value, or a StudyError: one sentence naming the place and the key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(f"{where}: {_first_problem(error, model)}") from None
+
+
+def read_yaml(model: type[T], path: Path) -> T:
+    """Read and check a parameter file; raises StudyError naming file and key."""
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise StudyError(f"there is no parameter file {path}; those that exist: {known}")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    return validate(model, values, str(path))
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{_did_you_mean(problem['loc'], model)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if not key:
+        return message
+    value = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
+    return f"{key}: {message}{value}"
+
+
+def _did_you_mean(location: tuple, model: type[BaseModel]) -> str:
+    from difflib import get_close_matches
+
+    fields = list(model.model_fields) if len(location) == 1 else []
+    near = get_close_matches(str(location[-1]), fields, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; the keys are {', '.join(fields)}" if fields else ""

@@ -1,0 +1,60 @@
+"""Handing a study over to Snakemake, which decides what has to run, and making its pages."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from dvelib.errors import StudyError
+from dvelib.report import build_site
+from dvelib.study import ROOT, Study
+
+__all__ = ["build_pages", "run_workflow"]
+
+
+def run_workflow(study: Study, cores: str, rest: list[str]) -> int:
+    """Run Snakemake on the study; returns its exit status.
+
+    One run at a time for a profile's outputs. The lock is the operating system's, so that a
+    killed run leaves none behind and the next one simply goes on.
+    """
+    study.outputs.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(study.outputs / ".study.lock")
+    try:
+        with lock.acquire(timeout=0):
+            return os.spawnv(os.P_WAIT, sys.executable, _command(study, cores, rest))
+    except Timeout:
+        raise StudyError(
+            f"another run of the {study.name} study is at work in {study.outputs}: "
+            f"wait for it or stop it first"
+        ) from None
+
+
+def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
+    gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
+    config = [f"profile={study.name}", f"gpus={gpus}"]
+    config.append(f"outputs={study.outputs.parent}")
+    if study.data_root:
+        config.append(f"data={study.data_root}")
+    gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
+    return [
+        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
+        "--directory", str(study.outputs), "--cores", cores, "--resources", f"gpu={gpus}",
+        "--nolock", "--rerun-incomplete", "--keep-going", "--quiet", "rules", "host",
+        "--config", *config, *rest,
+    ]  # fmt: skip
+
+
+def build_pages(study: Study) -> Path:
+    """The site of a study from whatever of it has been run; returns its index."""
+    tables = [{"name": name, "title": t.title} for name, t in study.tables.items()]
+    return build_site(
+        study.outputs,
+        title=study.profile.title,
+        expected_tables=tables,
+        expected_embeddings=list(study.embeddings),
+    )
