@@ -85,7 +85,7 @@ def _train(options: argparse.Namespace) -> None:
     try:
         train(spec, study.training_data(spec), folder, device=study.profile.device)
     except StudyError as error:
-        from dvelib.report import record_failure
+        from dvelib.files import record_failure
 
         record_failure(folder, f"embedding {options.name}", str(error))
         raise

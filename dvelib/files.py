@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["atomic_path", "read_json", "write_json"]
+__all__ = ["FAILURE", "atomic_path", "read_json", "record_failure", "write_json"]
 
 
 @contextmanager
@@ -27,6 +28,15 @@ def write_json(path: Path, value: object) -> None:
     """Write readable JSON atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+FAILURE = "failure.json"
+
+
+def record_failure(folder: Path, what: str, message: str) -> None:
+    """Leave word in ``failure.json`` of what stopped and why; the site's index shows it."""
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder / FAILURE, {"what": what, "message": message, "when": when})
 
 
 def read_json(path: Path) -> dict:

@@ -107,6 +107,7 @@ def _path(label: Any) -> list[str]:
 
 
 def _column(column: Series, decimals: int) -> list[str]:
+    column = column.infer_objects()
     if column.dtype.kind == "f" and column.hasnans and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")  # counts with a gap: pandas had made floats of them
     return [plain_text(value, decimals) for value in column]
@@ -114,8 +115,7 @@ def _column(column: Series, decimals: int) -> list[str]:
 
 def _is_numeric(texts: list[str]) -> bool:
     """Whether a column of text reads as numbers, and so lines up on the right."""
-    present = [text for text in texts if text != MISSING]
-    return bool(present) and all(_NUMBER.fullmatch(text) for text in present)
+    return all(text == MISSING or _NUMBER.fullmatch(text) for text in texts)
 
 
 def _header(frame: DataFrame, numeric: list[bool]) -> list[list[tuple[str, int, bool]]]:

@@ -15,12 +15,11 @@ import io
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvelib.errors import StudyError
-from dvelib.files import write_json
+from dvelib.files import FAILURE, record_failure
 from dvelib.markup import facts_html, fill, plain_text, table_html
 from dvelib.site import build_site, render
 
@@ -29,13 +28,12 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = [
-    "build_site", "definition_list", "execute", "record_failure", "render", "say", "show",
+    "build_site", "definition_list", "execute", "render", "say", "show",
     "show_table",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[1]
 _DISPLAY_SCALE = 2  # dots per CSS pixel, for dense screens and print
-_FAILURE = "failure.json"
 _START_SECONDS = 300  # a busy machine takes its time to start a kernel
 
 
@@ -126,13 +124,7 @@ def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path = ROOT)
     finally:
         temporary.unlink(missing_ok=True)
     failed.unlink(missing_ok=True)
-    output.with_name(_FAILURE).unlink(missing_ok=True)
-
-
-def record_failure(folder: Path, what: str, message: str) -> None:
-    """Leave word in ``failure.json`` of what stopped and why; the index shows it."""
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(folder / _FAILURE, {"what": what, "message": message, "when": when})
+    output.with_name(FAILURE).unlink(missing_ok=True)
 
 
 def _check_parameters(notebook: Path, parameters: dict) -> None:
@@ -155,14 +147,10 @@ def _check_parameters(notebook: Path, parameters: dict) -> None:
 
 def _run(notebook: Path, parameters: dict, output: Path, cwd: Path) -> None:
     import papermill
-    from traitlets.config import Config
-
-    # A kernel listens on TCP: on a shared machine others could read along.
-    private = Config({"KernelManager": {"transport_encryption": "auto"}})
     papermill.execute_notebook(
         str(notebook), str(output), parameters, kernel_name="python3", cwd=str(cwd),
         progress_bar=False, stdout_file=sys.stderr, stderr_file=sys.stderr,
-        start_timeout=_START_SECONDS, config=private, extra_arguments=["--log-level=ERROR"],
+        start_timeout=_START_SECONDS, extra_arguments=["--log-level=ERROR"],
     )  # fmt: skip
 
 

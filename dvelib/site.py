@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from dvelib.errors import StudyError
-from dvelib.files import read_json
+from dvelib.files import FAILURE, read_json
 from dvelib.markup import MISSING, TEMPLATES, facts_html, fill, plain_text, table_html
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _table(folder: Path, building: Path, expected: dict) -> dict:
     source = folder / "tables" / expected["name"]
     card = dict.fromkeys(("message", "headline", "data", "numbers", "wide", "page", "record"))
     card |= {"title": expected["name"], "claim": None} | expected
-    failure, results = _read(source / "failure.json"), _read(source / "results.json")
+    failure, results = _read(source / FAILURE), _read(source / "results.json")
     if failure is not None:
         return card | {"state": "failed", "message": _message(failure)}
     if results is None:
@@ -188,7 +188,7 @@ def _embedding(folder: Path, building: Path, name: str) -> dict:
     """What the index says about one embedding; its page is rendered on the way."""
     source = folder / "embeddings" / name
     line = {"name": name, "message": None, "page": None, "record": None, "data": None}
-    failure, made = _read(source / "failure.json"), _read(source / "provenance.json")
+    failure, made = _read(source / FAILURE), _read(source / "provenance.json")
     if failure is not None:
         return line | {"state": "failed", "message": _message(failure)}
     if made is None:
@@ -251,7 +251,7 @@ def _numbers(rows: list[dict]) -> dict:
         columns[title, "Ours"] = [_ours_text(ours.get(name)) for _, ours in pairs]
     labels = pandas.Index([row.get("label", "") for row in rows])
     table = table_html(pandas.DataFrame(columns, index=labels), _numbers_caption(pairs))
-    return {"numbers": table, "wide": len(columns) > 4}
+    return {"numbers": table, "wide": len(columns) > 3}
 
 
 def _ours_text(value: dict | float | None) -> str:

@@ -127,7 +127,7 @@ class Study:
             {name: table.title for name, table in self.tables.items()},
             list(self.embeddings),
             [path.read_text() for path in templates],
-            code_digest("report.py"),
+            code_digest("markup.py", "report.py", "site.py"),
         )
 
     def training_data(self, spec: EmbeddingSpec) -> FaceDataset:

@@ -113,7 +113,7 @@ class MatchingTable:
         columns += [("seeds", "number"), ("seeds", "spread")]
         table = table.reindex(columns=pd.MultiIndex.from_tuples(columns))
         names = {protocol: f"ours, {protocol}" for protocol in PROTOCOLS}
-        return table.rename(columns=names, level=0).astype(object)
+        return table.rename(columns=names, level=0)
 
     def _line(self, row: Row) -> dict[tuple[str, str], object]:
         line: dict[tuple[str, str], object] = {("paper", s): row.published[s] for s in SETTINGS}
@@ -145,10 +145,13 @@ class MatchingTable:
         columns = ["label", "setting", "error", "low", "high", "kind"]
         return pd.DataFrame(lines, columns=columns)
 
-    def references(self, protocol: str, setting: str) -> dict[str, float]:
-        """Error of perfect features and of always answering the same place."""
+    def references(self, protocol: str) -> dict[str, dict[str, float]]:
+        """By method and setting: errors of perfect features and of answering the same place."""
         first = next(iter(self.errors))
-        return {m: self.mean(first, protocol, setting, m) for m in REFERENCES}
+        return {
+            method: {s: self.mean(first, protocol, s, method) for s in SETTINGS}
+            for method in REFERENCES
+        }
 
     def point_errors(self, protocol: str, setting: str) -> dict[str, np.ndarray]:
         """By label, the error of every point, for `dvelib.plots.cumulative_error`."""
@@ -236,7 +239,7 @@ class MatchingTable:
             "state": "complete",
             "headline": headline,
             "rows": [self._record_row(row) for row in self.rows],
-            "references": {p: {s: self.references(p, s) for s in SETTINGS} for p in PROTOCOLS},
+            "references": {protocol: self.references(protocol) for protocol in PROTOCOLS},
             "effects": None if effects is None else effects.to_dict("records"),
             "data": self.faces.split_audit(),
             "made": self.made(),

@@ -51,7 +51,10 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
 
 def build_pages(study: Study) -> Path:
     """The site of a study from whatever of it has been run; returns its index."""
-    tables = [{"name": name, "title": t.title} for name, t in study.tables.items()]
+    tables = [
+        {"name": name, "title": table.title, "claim": table.claim}
+        for name, table in study.tables.items()
+    ]
     return build_site(
         study.outputs,
         title=study.profile.title,

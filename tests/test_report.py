@@ -117,8 +117,10 @@ class TestTable:
             report.show_table(frame, "Errors", highlight=frame.iloc[:1])
 
     def test_counts_with_a_gap_stay_whole(self):
-        page = parse(table_html(pd.DataFrame({"seeds": [3, None]}, index=["a", "b"]), "Seeds"))
-        assert [td.text for td in page.select("td")[1:]] == ["3", "–"]
+        frame = pd.DataFrame({"seeds": [3, None], "spread": None}, index=["a", "b"])
+        for typed in (frame, frame.astype(object)):
+            cells = parse(table_html(typed, "Seeds")).select("td.number")
+            assert [td.text for td in cells] == ["3", "–", "–", "–"]
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -321,8 +323,8 @@ class TestSite:
         rows = build(profile).select("h2#embeddings ~ .scroll tbody tr")
         texts = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in rows]
         assert texts == [
-            ["small", "✓ complete", "unnamed data, 8 images", "smallnet", "–", "–", "0", "–",
-             "14.2", "3 min"],
+            ["small", "✓ complete", "smallnet", "–", "–", "0", "–", "14.2", "3 min",
+             "unnamed data, 8 images"],
             ["broken", "✕ failed", "the loss became NaN"],
             ["untrained", "○ not trained yet", ""],
         ]  # fmt: skip

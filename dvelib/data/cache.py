@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import platformdirs
+from filelock import FileLock
 from PIL import Image
 
 from dvelib.data.base import Layout
@@ -23,7 +25,7 @@ from dvelib.errors import StudyError
 from dvelib.files import atomic_path, write_json
 from dvelib.progress import track
 
-__all__ = ["Decoded", "cache_folder", "content_digest", "decode"]
+__all__ = ["Decoded", "cache_folder", "content_digest", "decode", "fill_once"]
 
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -62,6 +64,20 @@ def _hash_files(root: Path, files: Sequence[str]) -> str:
     return total.hexdigest()
 
 
+@contextmanager
+def fill_once(folder: Path) -> Iterator[bool]:
+    """Whether a folder of the cache has to be filled; others that need it wait meanwhile.
+
+    The folder counts as full once the block has ended well.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        empty = not (folder / "full").exists()
+        yield empty
+        if empty:
+            (folder / "full").touch()
+
+
 @dataclass(frozen=True)
 class Decoded:
     """``images [N,3,S,S]`` uint8 mapped from disk; ``sources [N,2]`` widths and heights as stored;
@@ -80,8 +96,9 @@ def decode(
     Raises StudyError naming the first file that is no image, unless ``skip_bad``.
     """
     folder = cache_folder() / "images" / f"{layout.name}-{digest[:24]}-{size}"
-    if not (folder / "sources.npz").exists():
-        _fill(folder, layout, root, files, size)
+    with fill_once(folder) as empty:
+        if empty:
+            _fill(folder, layout, root, files, size)
     with np.load(folder / "sources.npz") as stored:
         sources, good, reason = stored["sources"], stored["good"], str(stored["reason"])
     if not good.all() and not skip_bad:
@@ -102,7 +119,6 @@ def _fill(folder: Path, layout: Layout, root: Path, files: Sequence[str], size: 
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             return str(error).replace(str(root / name), "the file"), (0, 0)
 
-    folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(THREADS) as pool:
         results = track(pool.map(one, files), len(files), f"decoding {root.name}", "images")
         decoded = [(picture, source) for picture, source in results]

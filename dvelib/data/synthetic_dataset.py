@@ -9,7 +9,7 @@ import torch
 
 from dvelib.code_digest import code_digest
 from dvelib.data.base import FaceDataset
-from dvelib.data.cache import cache_folder
+from dvelib.data.cache import cache_folder, fill_once
 from dvelib.data.synthetic import SyntheticFaces, five_landmarks, render_faces
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path
@@ -33,8 +33,9 @@ def open_synthetic(split: str, *, size: int, crop: int, limit: int | None) -> Fa
     count = _count(split, limit)
     digest = synthetic_digest(split, limit)
     folder = cache_folder() / "images" / f"synthetic-{split}-{digest[:24]}-{size}"
-    if not (folder / "landmarks.npy").exists():
-        _fill(folder, split, count, size)
+    with fill_once(folder) as empty:
+        if empty:
+            _fill(folder, split, count, size)
     landmarks = torch.from_numpy(np.load(folder / "landmarks.npy"))
     names = tuple(f"{split}-{i:05d}" for i in range(count))
     return FaceDataset(
