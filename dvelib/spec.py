@@ -105,8 +105,7 @@ class EmbeddingSpec(Strict):
     @property
     def label(self) -> str:
         """What people call it: SmallNet 64-d with exchange."""
-        network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[self.architecture]
-        return f"{network} {self.dimension}-d {'with' if self.exchange else 'without'} exchange"
+        return _label(self)
 
     @property
     def slug(self) -> str:
@@ -127,6 +126,15 @@ class RowSpec(Strict):
     dimension: Positive
     exchange: bool
     published: str
+
+    @property
+    def label(self) -> str:
+        return _label(self)
+
+
+def _label(which: EmbeddingSpec | RowSpec) -> str:
+    network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[which.architecture]
+    return f"{network} {which.dimension}-d {'with' if which.exchange else 'without'} exchange"
 
 
 class TableSpec(Strict):

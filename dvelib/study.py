@@ -70,7 +70,13 @@ class Study:
         study = cls(profile, spec, tables, root, outputs / profile)
         study._check_data(spec.matching.data, "test")
         for name, table in tables.items():
-            study.rows[name] = tuple(study._row(name, table, row) for row in table.rows)
+            rows = tuple(study._row(name, table, row) for row in table.rows)
+            if not any(row.embeddings for row in rows):
+                raise StudyError(
+                    f"params/profiles/{profile}.yaml: its architectures and dimensions choose no "
+                    f"row of params/{name}.yaml: widen them or leave that table out"
+                )
+            study.rows[name] = rows
         return study
 
     def _row(self, table_name: str, table: TableSpec, row: RowSpec) -> Row:
@@ -80,18 +86,14 @@ class Study:
                 f"params/{table_name}.yaml: published: {row.published!r} is no experiment of "
                 f"{table.published}; those are {', '.join(published)}"
             )
-        label = self._specification(row, 0).label
         profile = self.profile
         runs = row.architecture in profile.architectures and row.dimension in profile.dimensions
         names = [self._register(row, seed) for seed in profile.seeds] if runs else []
-        return Row(row, label, published[row.published], tuple(names))
-
-    def _specification(self, row: RowSpec, seed: int) -> EmbeddingSpec:
-        where = f"params/profiles/{self.name}.yaml: embedding"
-        return self.profile.embedding_spec(row, seed, where)
+        return Row(row, row.label, published[row.published], tuple(names))
 
     def _register(self, row: RowSpec, seed: int) -> str:
-        spec = self._specification(row, seed)
+        where = f"params/profiles/{self.name}.yaml: embedding"
+        spec = self.profile.embedding_spec(row, seed, where)
         images = self._check_data(spec.data, "train")
         name = f"{spec.slug}-{spec.digest(images, code_digest(*METHOD_CODE))}"
         self.embeddings[name] = spec
