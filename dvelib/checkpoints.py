@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -75,6 +76,10 @@ def load_embedding(folder: Path | str, device: str | torch.device = "cpu") -> Em
     network = build_network(spec.architecture, spec.dimension)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    except SafetensorError as error:
+        raise StudyError(
+            f"{folder / WEIGHTS} is damaged ({error}): delete that folder and train it again"
+        ) from None
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise StudyError(

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import copy
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -17,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    create_model,
     model_validator,
 )
 
@@ -41,7 +45,14 @@ def _known_dataset(name: str) -> str:
     return name
 
 
+def _distinct(values: tuple) -> tuple:
+    if len(set(values)) < len(values):
+        raise ValueError("must not repeat a value")
+    return values
+
+
 Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, le=10)]
 
 
@@ -67,11 +78,11 @@ class EmbeddingSpec(Strict):
     architecture: Literal["smallnet", "hourglass"] = "smallnet"
     dimension: Annotated[int, Field(ge=1, le=1024)] = 64
     exchange: bool = True
-    scale: Annotated[float, Field(gt=0)] | None = None
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     distance_power: Annotated[float, Field(gt=0, le=4)] = 0.5
     data: DataSpec
     size: Annotated[int, Field(ge=16, le=1024)] = 100
-    crop: Annotated[int, Field(ge=0)] = 15
+    crop: Natural = 15
     noise: Literal["published", "colour", "none"] = "published"
     batch: Annotated[int, Field(ge=2)] = 32
     epochs: Positive | None = None
@@ -82,16 +93,18 @@ class EmbeddingSpec(Strict):
     amsgrad: bool = True
     lower_rate_from: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Natural = 0
     parent: EmbeddingSpec | None = None
 
     @model_validator(mode="after")
     def _check(self) -> EmbeddingSpec:
         if (self.epochs is None) == (self.steps is None):
-            raise ValueError("give either epochs or steps")
+            raise ValueError("give either epochs or steps, and not both")
         side = self.size - 2 * self.crop
         if side < 8:
-            raise ValueError(f"crop {self.crop} leaves {side} pixels of size {self.size}")
+            raise ValueError(
+                f"crop {self.crop} leaves {side} pixels of size {self.size}: leave at least 8"
+            )
         if side % SIDE_MULTIPLE[self.architecture]:
             raise ValueError(
                 f"size {self.size} less twice crop {self.crop} is {side} pixels, which the "
@@ -99,7 +112,7 @@ class EmbeddingSpec(Strict):
                 f"{SIDE_MULTIPLE[self.architecture]}"
             )
         if list(self.lower_rate_from) != sorted(set(self.lower_rate_from)):
-            raise ValueError("lower_rate_from must rise")
+            raise ValueError(f"lower_rate_from must rise, got {list(self.lower_rate_from)}")
         return self
 
     @property
@@ -153,6 +166,20 @@ class MatchingSpec(Strict):
     data: DataSpec
 
 
+def _partial(model: type[BaseModel], without: set[str]) -> type[BaseModel]:
+    """The model with every field optional, so that each value is checked where it stands."""
+    fields = {}
+    for name, known in model.model_fields.items():
+        if name not in without:
+            fields[name] = (known.annotation, field := copy(known))
+            field.default = None
+    return create_model("Partial" + model.__name__, __base__=Strict, **fields)
+
+
+# What the rows of the tables and the seeds of the profile decide is no setting.
+Settings = _partial(EmbeddingSpec, without={"architecture", "dimension", "exchange", "seed"})
+
+
 class ProfileSpec(Strict):
     """What one run of the study shares: ``params/profiles/<profile>.yaml``.
 
@@ -164,11 +191,15 @@ class ProfileSpec(Strict):
     title: str
     description: str
     tables: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    architectures: Annotated[tuple[Literal["smallnet", "hourglass"], ...], Field(strict=False)]
+    architectures: Annotated[
+        tuple[Literal["smallnet", "hourglass"], ...], Field(strict=False, min_length=1)
+    ]
     dimensions: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
-    seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (0,)
-    embedding: dict
-    hourglass: dict = {}
+    seeds: Annotated[
+        tuple[Natural, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)
+    ] = (0,)
+    embedding: Settings
+    hourglass: Settings = Settings()
     matching: MatchingSpec
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Positive = 1
@@ -178,9 +209,9 @@ class ProfileSpec(Strict):
 
         Raises StudyError naming the place and the key where the profile's values are wrong.
         """
-        values = dict(self.embedding)
+        values = self.embedding.model_dump(exclude_unset=True)
         if row.architecture == "hourglass":
-            values |= self.hourglass
+            values |= self.hourglass.model_dump(exclude_unset=True)
         values |= row.model_dump(exclude={"published"}) | {"seed": seed}
         return validate(EmbeddingSpec, values, where)
 
@@ -202,29 +233,77 @@ def read_yaml(model: type[T], path: Path) -> T:
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise StudyError(f"there is no parameter file {path}; those that exist: {known}")
     try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not valid YAML: {_yaml_problem(error)}") from None
     return validate(model, values, str(path))
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML of which no value is silently lost: a key that is given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value]
+        for i, (key, _) in enumerate(node.value):
+            if key.value in keys[:i]:
+                problem = f"the key {key.value!r} is given twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _yaml_problem(error: Exception) -> str:
+    if mark := getattr(error, "problem_mark", None):
+        return f"line {mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+# What to say where pydantic speaks of Python's types.
+SAID = {
+    "missing": "is missing",
+    "model_type": "must hold keys with values",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
+
+
 def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
-    problem = error.errors()[0]
+    # A key that is not known comes first: it is often why another one is missing.
+    problem = min(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key!r}{_did_you_mean(problem['loc'], model)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    message = SAID.get(problem["type"], message)
     if not key:
         return message
-    value = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
-    return f"{key}: {message}{value}"
+    if problem["type"] == "missing" or isinstance(problem["input"], dict):
+        return f"{key}: {message}"
+    return f"{key}: {message}, got {problem['input']!r}{_as_number(problem)}"
+
+
+def _as_number(problem: dict) -> str:
+    """How to write a number that YAML took for text, as it does with 3e-4."""
+    try:
+        number = Decimal(problem["input"]) if problem["type"] == "float_type" else Decimal("nan")
+    except (InvalidOperation, TypeError, ValueError):
+        return ""
+    return f", which is text to YAML: write {number:f}" if number.is_finite() else ""
+
+
+def _fields_at(location: tuple, annotation: object) -> list[str]:
+    """The keys that may stand at a place inside a model."""
+    if get_args(annotation):  # a tuple of models, an optional or an annotated one
+        inner = [_fields_at(location, part) for part in get_args(annotation)]
+        return next(filter(None, inner), [])
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return []
+    fields = annotation.model_fields
+    names = [part for part in location if isinstance(part, str)]
+    return _fields_at(tuple(names[1:]), fields[names[0]].annotation) if names else list(fields)
 
 
 def _did_you_mean(location: tuple, model: type[BaseModel]) -> str:
-    from difflib import get_close_matches
-
-    fields = list(model.model_fields) if len(location) == 1 else []
+    fields = _fields_at(location[:-1], model)
     near = get_close_matches(str(location[-1]), fields, n=1)
     if near:
         return f"; did you mean {near[0]!r}?"

@@ -1,0 +1,115 @@
+import shutil
+
+import pytest
+import yaml
+
+from dvelib.code_digest import code_digest
+from dvelib.errors import StudyError
+from dvelib.study import METHOD_CODE, ROOT, Study
+
+PARAMS = ROOT / "params"
+
+
+@pytest.fixture
+def params(tmp_path):
+    """A copy of the parameter files, and a way to change the smoke profile in it."""
+    folder = tmp_path / "params"
+    shutil.copytree(PARAMS, folder)
+
+    def change(**values):
+        path = folder / "profiles" / "smoke.yaml"
+        path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | values))
+        return folder
+
+    change.folder = folder
+    return change
+
+
+def test_tables_share_the_embeddings_they_have_in_common():
+    study = Study.load("smoke")
+    rows = [row for table in study.rows.values() for row in table]
+    asked = [name for row in rows for name in row.embeddings]
+    assert len(asked) == 7 and len(set(asked)) == len(study.embeddings) == 5
+
+
+def test_rows_that_do_not_run_keep_the_papers_numbers():
+    study = Study.load("quick")
+    row = next(r for r in study.rows["learned_embeddings"] if r.spec.architecture == "hourglass")
+    assert row.embeddings == ()
+    assert row.published == {"same-identity": 0.93, "different-identity": 2.37}
+
+
+def test_every_seed_is_an_embedding(params):
+    study = Study.load("smoke", params=params(seeds=[0, 1, 2]))
+    assert len(study.embeddings) == 15
+    assert {len(row.embeddings) for rows in study.rows.values() for row in rows} == {0, 3}
+
+
+def test_names_change_with_the_parameters_the_data_and_the_code(params, monkeypatch):
+    before = set(Study.load("smoke").embeddings)
+    smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
+    for change in ({"steps": 4}, {"data": {"name": "synthetic", "limit": 25}}):
+        changed = Study.load("smoke", params=params(embedding=smoke["embedding"] | change))
+        assert not before & set(changed.embeddings)
+    monkeypatch.setattr("dvelib.study.code_digest", lambda *modules: "changed")
+    assert not before & set(Study.load("smoke").embeddings)
+
+
+def test_names_do_not_change_with_the_words_of_the_profile(params):
+    before = set(Study.load("smoke").embeddings)
+    assert set(Study.load("smoke", params=params(description="other words")).embeddings) == before
+
+
+def test_comments_and_docstrings_are_not_code(tmp_path, monkeypatch):
+    sources = {
+        "plain": "def f(x):\n    return x + 1\n",
+        "commented": '"""Doc."""\n\n# why\ndef f(x):\n    """More."""\n    return x + 1\n',
+        "other": "def f(x):\n    return x + 2\n",
+    }
+    monkeypatch.setattr("dvelib.code_digest.PACKAGE", tmp_path)
+    digests = {}
+    for name, source in sources.items():
+        (tmp_path / "module.py").write_text(source)
+        code_digest.cache_clear()
+        digests[name] = code_digest("module.py")
+    code_digest.cache_clear()
+    assert digests["plain"] != digests["other"]
+
+
+def test_method_code_is_all_there():
+    assert len(code_digest(*METHOD_CODE)) == 16
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dimensions": [5]}, "choose no row of params/learned_embeddings.yaml"),
+        ({"tables": ["nonsense"]}, "there is no parameter file .*nonsense.yaml"),
+        ({"matching": {"data": {"name": "aflw-mtfl"}}}, "aflw-mtfl needs the folder"),
+        ({"matching": {"data": {"name": "celebb"}}}, "matching.data.name: must be one of"),
+        ({"embedding": {"stepz": 3}}, "smoke.yaml: embedding: .*stepz"),
+        ({"extra": 1}, "unknown key 'extra'"),
+    ],
+)
+def test_mistakes_in_a_profile_stop_before_anything_runs(params, change, message):
+    with pytest.raises(StudyError, match=message):
+        Study.load("smoke", params=params(**change))
+
+
+def test_a_row_must_name_a_published_experiment(params):
+    path = params.folder / "learned_embeddings.yaml"
+    path.write_text(path.read_text().replace("celeba-smallnet-3d-dve", "celeba-smallnet-3d-dvee"))
+    with pytest.raises(StudyError, match="'celeba-smallnet-3d-dvee' is no experiment"):
+        Study.load("smoke", params=params.folder)
+
+
+def test_a_missing_data_folder_is_named(tmp_path):
+    with pytest.raises(StudyError, match=r"there is no .*/aflw-mtfl; unpack the data"):
+        Study.load("faces", tmp_path)
+
+
+def test_table_digests_change_with_what_a_table_shows(params):
+    before = Study.load("smoke").table_digest("learned_embeddings")
+    assert Study.load("smoke").table_digest("learned_embeddings") == before
+    changed = Study.load("smoke", params=params(matching={"data": {"name": "synthetic"}}))
+    assert changed.table_digest("learned_embeddings") != before

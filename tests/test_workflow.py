@@ -1,0 +1,124 @@
+"""The whole study on the smoke profile: once through, again, killed half-way, and failing."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dvelib.study import Study
+
+COMMAND = [sys.executable, "-m", "dvelib.cli", "study", "--profile", "smoke", "--outputs"]
+
+
+def run(outputs: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([*COMMAND, str(outputs)], capture_output=True, text=True, timeout=600)
+
+
+def rows(outputs: Path) -> dict:
+    """Every number of every table."""
+    found = sorted((outputs / "smoke" / "tables").glob("*/results.json"))
+    return {path.parent.name: json.loads(path.read_text())["rows"] for path in found}
+
+
+def changed_after(folder: Path, moment: float) -> list[str]:
+    files = (p for p in folder.rglob("*") if p.is_file() and ".snakemake" not in p.parts)
+    return [p.name for p in files if p.stat().st_mtime > moment and not p.name.startswith(".")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Outputs of one whole run."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    result = run(outputs)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return outputs
+
+
+def test_every_table_and_embedding_has_a_page_that_the_index_links(finished):
+    site = finished / "smoke" / "site"
+    index = (site / "index.html").read_text()
+    links = set(re.findall(r'href="([^"#]+\.html)"', index))
+    study = Study.load("smoke")
+    expected = {f"tables/{name}.html" for name in study.tables}
+    expected |= {f"embeddings/{name}.html" for name in study.embeddings}
+    assert expected <= links
+    assert all((site / link).exists() for link in links)
+
+
+def test_every_row_that_runs_has_every_number(finished):
+    tables = rows(finished)
+    assert set(tables) == {"learned_embeddings", "ablation_exchange_matching"}
+    for row in sum(tables.values(), []):
+        assert len(row["ours"]) == (4 if row["embeddings"] else 0)
+        assert all(0 < value["mean"] < 100 for value in row["ours"].values())
+    shared = {r["label"]: r["ours"] for r in tables["learned_embeddings"]}
+    again = {r["label"]: r["ours"] for r in tables["ablation_exchange_matching"]}
+    both = shared.keys() & again.keys()
+    assert both and all(shared[label] == again[label] for label in both)
+
+
+def test_pages_ask_nothing_of_the_network(finished):
+    for page in (finished / "smoke" / "site").rglob("*.html"):
+        text = page.read_text()
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', text), page
+        assert not re.search(r"<script[^>]+src=|@import|<link[^>]+stylesheet", text), page
+        assert all('alt="' in image for image in re.findall(r"<img[^>]*>", text)), page
+
+
+def test_a_second_run_does_nothing_and_says_so(finished):
+    moment = time.time()
+    result = run(finished)
+    assert result.returncode == 0
+    assert "nothing to be done" in (result.stdout + result.stderr).lower()
+    assert changed_after(finished, moment) == []
+
+
+def test_a_killed_run_ends_in_the_same_numbers(finished, tmp_path):
+    """Killed at once, with all its children, as soon as a second embedding is trained."""
+    process = subprocess.Popen(
+        [*COMMAND, str(tmp_path)], start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while len(list(tmp_path.rglob("weights.safetensors"))) < 2 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "smoke" / "site" / "index.html").exists()
+    result = run(tmp_path)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert rows(tmp_path) == rows(finished)
+
+
+def test_one_failing_table_leaves_the_others_standing_and_is_shown(finished, tmp_path):
+    outputs = tmp_path / "outputs"
+    shutil.copytree(finished, outputs, symlinks=True)
+    hourglass = next((outputs / "smoke" / "embeddings").glob("hourglass-*"))
+    (hourglass / "weights.safetensors").write_bytes(b"not weights")
+    shutil.rmtree(outputs / "smoke" / "site")
+    shutil.rmtree(outputs / "smoke" / "tables" / "ablation_exchange_matching")
+    result = run(outputs)
+    assert result.returncode != 0
+    index = (outputs / "smoke" / "site" / "index.html").read_text()
+    assert "weights.safetensors is damaged" in index
+    assert "ablation_exchange_matching" in rows(outputs)
+    assert (outputs / "smoke" / "site" / "tables" / "ablation_exchange_matching.html").exists()
+    assert not (outputs / "smoke" / "site" / "tables" / "learned_embeddings.html").exists()
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path):
+    from filelock import FileLock
+
+    (tmp_path / "smoke").mkdir()
+    with FileLock(tmp_path / "smoke" / ".study.lock"):
+        result = run(tmp_path)
+    assert result.returncode == 2
+    assert "another run of the smoke study is at work" in result.stderr
