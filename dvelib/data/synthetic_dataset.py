@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from dvelib.code_digest import code_digest
+from dvelib.data import synthetic
 from dvelib.data.base import FaceDataset
 from dvelib.data.cache import cache_folder, fill_once
 from dvelib.data.synthetic import SyntheticFaces, five_landmarks, render_faces
@@ -20,11 +22,14 @@ __all__ = ["open_synthetic", "render_split", "synthetic_digest"]
 FIRST_IDENTITY = {"train": 0, "test": 10_000_000}
 DEFAULT_COUNT = {"train": 5_000, "test": 1_000}
 BATCH = 256
+GENERATOR = tuple(
+    f"data/synthetic/{path.name}" for path in Path(synthetic.__file__).parent.glob("*.py")
+)
 
 
 def synthetic_digest(split: str, limit: int | None) -> str:
     """Digest of the generator's code, the split and the number of faces."""
-    code = code_digest("data/synthetic.py", "data/synthetic_paint.py")
+    code = code_digest(*GENERATOR)
     return hashlib.sha256(f"{code} {split} {_count(split, limit)}".encode()).hexdigest()
 
 
@@ -66,7 +71,7 @@ def _count(split: str, limit: int | None) -> int:
     return count
 
 
-def _fill(folder, split: str, count: int, size: int) -> None:
+def _fill(folder: Path, split: str, count: int, size: int) -> None:
     images = np.empty((count, 3, size, size), np.uint8)
     landmarks = np.empty((count, 68, 2), np.float32)
     with progress_bar(count, "drawing synthetic faces", "faces") as bar:

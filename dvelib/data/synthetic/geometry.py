@@ -1,32 +1,25 @@
-"""Drawn faces with exact dense correspondence, for studies that need no download.
+"""Where every pixel of a drawn face lies on the canonical face, exactly, and back.
 
-Each face is painted in one *canonical* face coordinate system that all identities share, and seen
-through a closed-form map from pixels to canonical points. The map is a similarity followed by
-steps that each move ONE coordinate by a sum of smooth bumps whose slope along that coordinate
-stays below one. Every step is therefore one-to-one, so the dense ground truth is exact and the
-68 landmarks follow by solving one scalar equation per step.
+The map is a similarity followed by steps that each move ONE coordinate by a sum of smooth bumps
+whose slope along that coordinate stays below one. Every step is therefore one-to-one, so the
+dense ground truth is exact, and a landmark follows by solving one scalar equation per step.
 
 *Convention.* Canonical (x, y): x right, y down, the head spans about [-1, 1]. Pixels (x, y): pixel
-centres at the integers 0..S-1, so a corner pixel's centre is a corner of the normalised square
-(``align_corners=True``). 'Left' is the left of the image.
-
-Random numbers come from a counter-based hash of (seed, identity, variant), never from a stream, so
-a face does not depend on its batch. The exact bytes are fixed per platform and PyTorch build (exp
-and sin may round differently elsewhere).
+centres at the integers 0..S-1 (``align_corners=True``). 'Left' is the left of the image.
 """
 
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dvelib.data.synthetic_paint import falloff, paint_faces
+from dvelib.data.synthetic.draws import Draws
+
+__all__ = ["Geometry", "canonical_landmarks", "face_geometry", "falloff", "five_landmarks"]
 
 # Canonical units along the image side and the canonical point at the image centre: these two
 # reproduce the framing of aligned CelebA crops (eyes at 42 % of the height, 30 % apart).
@@ -34,100 +27,6 @@ _SIDE_UNITS = 2.2
 _CENTRE_Y = 0.08
 # Largest slope any step may reach along its own coordinate; 1 would let the map fold.
 _MAX_SLOPE = 0.9
-
-
-@dataclass(frozen=True)
-class SyntheticFaces:
-    """A batch of rendered faces.
-
-    images: [N, 3, S, S] uint8. canonical: [N, S, S, 2] float32 canonical (x, y) of every pixel, NaN
-    where it shows no face surface (background, neck, ears, or hair, hat, dark lens, hand in front).
-    landmarks: [N, 68, 2] float32 pixels (x, y), iBUG order. identity: [N] int64.
-    """
-
-    images: Tensor
-    canonical: Tensor
-    landmarks: Tensor
-    identity: Tensor
-
-
-# --- random numbers keyed by name -----------------------------------------------------------------
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-_MUL_1 = _signed(0xBF58476D1CE4E5B9)
-_MUL_2 = _signed(0x94D049BB133111EB)
-
-
-def _shift_right(z: Tensor, bits: int) -> Tensor:
-    # torch shifts int64 arithmetically; the hash needs zeros shifted in.
-    return (z >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _mix(z: Tensor) -> Tensor:
-    """SplitMix64 finaliser; int64 products wrap, which is the arithmetic mod 2**64 it needs."""
-    z = (z ^ _shift_right(z, 30)) * _MUL_1
-    z = (z ^ _shift_right(z, 27)) * _MUL_2
-    return z ^ _shift_right(z, 31)
-
-
-class Draws:
-    """Independent random numbers per face, looked up by name; results are [N, 1] float32."""
-
-    def __init__(self, state: Tensor) -> None:
-        self._state = state
-
-    @classmethod
-    def keyed(cls, seed: int, *keys: Tensor) -> Draws:
-        state = torch.full_like(keys[0], seed)
-        for key in (torch.full_like(keys[0], len(keys)), *keys):
-            state = _mix(state * _GOLDEN + _mix(key + 1))
-        return cls(state)
-
-    def rows(self, index: Tensor) -> Draws:
-        """The same draws for a selection of the faces."""
-        return Draws(self._state[index])
-
-    def _bits(self, name: str, count: int) -> Tensor:
-        counter = torch.arange(1, count + 1) * _GOLDEN
-        start = _mix(self._state ^ _mix(torch.tensor(zlib.crc32(name.encode()))))
-        return _mix(start[:, None] + counter)
-
-    def uniform(self, name: str, low: float = 0.0, high: float = 1.0, count: int = 1) -> Tensor:
-        # 24 bits fit a float32 exactly, so every value is below `high`.
-        unit = _shift_right(self._bits(name, count), 40).float() * 2.0**-24
-        return low + (high - low) * unit
-
-    def normal(self, name: str, sd: float = 1.0) -> Tensor:
-        """Near-normal and bounded by 3.47 sd: four uniforms, summed without rounding surprises."""
-        return (self.uniform(name, count=4).sum(1, keepdim=True) - 2.0) * (math.sqrt(3.0) * sd)
-
-    def flag(self, name: str, probability: float) -> Tensor:
-        return (self.uniform(name) < probability).float()
-
-    def pick(self, name: str, table: Tensor, jitter: float = 0.0) -> Tensor:
-        """A row of table [K, 3], each entry moved by up to +-jitter -> [N, 3, 1]."""
-        row = (self.uniform(name)[:, 0] * len(table)).long()
-        noise = self.uniform(name + "/jitter", -jitter, jitter, count=3)
-        return (table[row] + noise).clamp(0.0, 1.0)[..., None]
-
-    def fractal(self, name: str, channels: int, octaves: dict[int, Tensor | float],
-                size: int) -> Tensor:
-        """Value noise about zero [N, C, size, size]: a weighted sum of lattices {width: weight}."""
-        total = torch.zeros(len(self._state), channels, size, size)
-        for width, weight in octaves.items():
-            lattice = self.uniform(f"{name}/{width}", -0.5, 0.5, channels * width * width)
-            lattice = lattice.view(-1, channels, width, width)
-            smooth = F.interpolate(lattice, (size, size), mode="bilinear", align_corners=True)
-            total += torch.as_tensor(weight)[..., None, None] * smooth
-        return total
-
-
-# --- template -------------------------------------------------------------------------------------
 
 
 def canonical_landmarks() -> Tensor:
@@ -157,7 +56,15 @@ def five_landmarks(landmarks: Tensor) -> Tensor:
     return torch.stack([*eyes, landmarks[:, 30], landmarks[:, 48], landmarks[:, 54]], 1)
 
 
-# --- geometry -------------------------------------------------------------------------------------
+def falloff(square: Tensor) -> tuple[Tensor, Tensor]:
+    """A compact stand-in for exp(-square / 2), and minus twice its derivative by `square`.
+
+    (1 - square / 8)**4 up to square = 8, zero beyond: three times differentiable along a radius.
+    Unlike exp it is exactly rounded arithmetic and never underflows to slow denormal numbers.
+    """
+    inside = (1.0 - square * 0.125).clamp_(min=0.0)
+    cube = inside * inside * inside
+    return cube * inside, cube
 
 
 class _Bump(NamedTuple):
@@ -215,7 +122,7 @@ _STEPS: tuple[tuple[int, tuple[_Bump, ...]], ...] = (
 
 
 @dataclass(frozen=True)
-class _Geometry:
+class Geometry:
     """Everything that fixes the map between pixels and canonical points; all entries [N, 1]."""
 
     linear: Tensor  # [N, 2, 2] centred pixels -> canonical units
@@ -300,7 +207,7 @@ def _limit_slope(
     return {bump.name: values[bump.name] * factor for bump in bumps}
 
 
-def _geometry(person: Draws, moment: Draws, size: int) -> _Geometry:
+def face_geometry(person: Draws, moment: Draws, size: int) -> Geometry:
     values = _shape_values(person, moment)
     gains = tuple(_limit_slope(axis, bumps, values) for axis, bumps in _STEPS)
     turn = moment.normal("roll", 5 * math.pi / 180).double()
@@ -311,103 +218,4 @@ def _geometry(person: Draws, moment: Draws, size: int) -> _Geometry:
     rows = [torch.cat([cos, sin], 1) * aspect, torch.cat([-sin, cos], 1)]
     jitter = torch.cat([moment.normal("shift x", 0.03), moment.normal("shift y", 0.03)], 1)
     centre = (size - 1) / 2 + jitter.double() * size
-    return _Geometry(torch.stack(rows, 1), centre, gains)
-
-
-def _draws(identities: Tensor, variants: Tensor, seed: int) -> tuple[Draws, Draws]:
-    return Draws.keyed(seed, identities), Draws.keyed(seed, identities, variants)
-
-
-def _checked(identities: Tensor, variants: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    for name, ids in (("identities", identities), ("variants", variants)):
-        if ids.ndim != 1 or ids.is_floating_point() or ids.dtype == torch.bool:
-            raise ValueError(f"{name} must be a one-dimensional integer tensor")
-        if len(ids) and int(ids.min()) < 0:
-            raise ValueError(f"{name} must not be negative, got {int(ids.min())}")
-    if identities.shape != variants.shape:
-        raise ValueError(f"{len(identities)} identities do not pair with {len(variants)} variants")
-    if size < 16:
-        raise ValueError(f"size must be at least 16 pixels, got {size}")
-    return identities.long().cpu(), variants.long().cpu()
-
-
-def pixel_to_canonical(
-    points: Tensor, identities: Tensor, variants: Tensor, *, size: int, seed: int = 0
-) -> Tensor:
-    """Exact canonical points behind pixels [N, K, 2] of N faces -> [N, K, 2], on or off the face.
-
-    Raises ValueError under the conditions of `render_faces`.
-    """
-    identities, variants = _checked(identities, variants, size)
-    return _geometry(*_draws(identities, variants, seed), size).to_canonical(points)
-
-
-def canonical_to_pixel(
-    points: Tensor, identities: Tensor, variants: Tensor, *, size: int, seed: int = 0
-) -> Tensor:
-    """Pixels [N, K, 2] float32 at which canonical points [N, K, 2] of N faces appear.
-
-    Raises ValueError under the conditions of `render_faces`.
-    """
-    identities, variants = _checked(identities, variants, size)
-    return _geometry(*_draws(identities, variants, seed), size).to_pixels(points).float()
-
-
-# --- rendering ------------------------------------------------------------------------------------
-
-
-def _pixel_grid(size: int, margin: int) -> Tensor:
-    line = torch.arange(-margin, size + margin, dtype=torch.float32)
-    return torch.stack(torch.meshgrid(line, line, indexing="xy"), -1).view(1, -1, 2)
-
-
-def _render_chunk(
-    identities: Tensor, variants: Tensor, size: int, seed: int, supersample: int
-) -> tuple[Tensor, Tensor]:
-    person, moment = _draws(identities, variants, seed)
-    geometry = _geometry(person, moment, size)
-    # One pixel of margin lets the subsamples of border pixels interpolate instead of clamp.
-    wide = geometry.to_canonical(_pixel_grid(size, 1)).view(-1, size + 2, size + 2, 2)
-    canonical = wide[:, 1:-1, 1:-1].clone()
-    # The map bends so little within a pixel that its subsamples may interpolate it; ground truth
-    # is evaluated at the pixel centres themselves.
-    fine = F.interpolate(wide.permute(0, 3, 1, 2), scale_factor=float(supersample), mode="bilinear")
-    crop = slice(supersample, -supersample)
-    images, surface = paint_faces(
-        fine[:, :, crop, crop], person, moment, supersample=supersample)
-    canonical[surface < 0.5] = float("nan")
-    return images, canonical
-
-
-@torch.no_grad()
-def render_faces(
-    identities: Tensor,
-    variants: Tensor,
-    *,
-    size: int,
-    seed: int = 0,
-    supersample: int = 2,
-    chunk: int = 64,
-) -> SyntheticFaces:
-    """Draw variant v of identity i for every pair in identities [N], variants [N] (integers >= 0).
-
-    size: image side in pixels (>= 16). supersample: subsamples per pixel side. chunk: faces painted
-    at once, which bounds memory. A pair gives the same picture for the same (seed, size) in any
-    batch. See the module's *Convention* for coordinates.
-
-    Raises ValueError when size < 16, supersample or chunk < 1, the ids differ in shape, are not
-    one-dimensional integers, or are negative.
-    """
-    identities, variants = _checked(identities, variants, size)
-    if supersample < 1 or chunk < 1:
-        raise ValueError(f"supersample ({supersample}) and chunk ({chunk}) must be at least 1")
-    count = len(identities)
-    images = torch.empty(count, 3, size, size, dtype=torch.uint8)
-    canonical = torch.empty(count, size, size, 2)
-    for start in range(0, count, chunk):
-        part = slice(start, start + chunk)
-        images[part], canonical[part] = _render_chunk(
-            identities[part], variants[part], size, seed, supersample)
-    template = canonical_landmarks().expand(count, -1, -1)
-    landmarks = canonical_to_pixel(template, identities, variants, size=size, seed=seed)
-    return SyntheticFaces(images, canonical, landmarks, identities)
+    return Geometry(torch.stack(rows, 1), centre, gains)

@@ -1,0 +1,25 @@
+import pytest
+
+from dvelib import publish
+from dvelib.errors import StudyError
+from dvelib.study import ROOT, Study
+
+
+def test_the_readme_says_what_the_published_results_say():
+    """`dve publish` writes both; a number typed by hand shows here."""
+    found = publish.MARKED.search((ROOT / "README.md").read_text())
+    assert found[0] == found[1] + publish.readme_results() + found[2]
+    assert "SmallNet 64-d without exchange" in found[0]
+
+
+def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "PUBLISHED", tmp_path / "published")
+    with pytest.raises(StudyError, match="has no results yet: run the study first"):
+        publish.publish(Study.load("smoke", outputs=tmp_path))
+    assert not list((tmp_path / "published").rglob("*"))
+
+
+def test_pictures_of_the_readme_are_there():
+    text = (ROOT / "README.md").read_text()
+    for path in ("outputs/published/crowd.png", "outputs/published/faces/matches.png"):
+        assert path in text and (ROOT / path).exists()
