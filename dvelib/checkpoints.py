@@ -27,7 +27,7 @@ from dvelib.files import atomic_path, read_json, write_json
 from dvelib.networks import build_network
 from dvelib.spec import EmbeddingSpec, validate
 
-__all__ = ["Embedding", "finished", "load_checkpoint", "load_embedding", "provenance",
+__all__ = ["Embedding", "claim", "finished", "load_checkpoint", "load_embedding", "provenance",
            "save_checkpoint", "save_embedding"]
 
 WEIGHTS = "weights.safetensors"
@@ -49,14 +49,28 @@ class Embedding:
 
 
 def finished(folder: Path) -> bool:
+    """Whether a folder holds a finished embedding."""
     return (folder / WEIGHTS).exists()
+
+
+def claim(folder: Path, spec: EmbeddingSpec) -> None:
+    """Make a folder this embedding's; raises StudyError where it is another's already."""
+    path, values = folder / SPECIFICATION, spec.model_dump(mode="json")
+    if path.exists():
+        held = read_json(path)
+        if different := [key for key in values if held.get(key) != values[key]]:
+            raise StudyError(
+                f"{folder} belongs to an embedding of another {', '.join(different)}: "
+                f"choose another folder, or delete that one"
+            )
+    write_json(path, values)
 
 
 def save_embedding(
     folder: Path, network: nn.Module, spec: EmbeddingSpec, made: dict, history: pd.DataFrame
 ) -> None:
     """Write a finished embedding, weights last, and drop its checkpoint."""
-    write_json(folder / SPECIFICATION, spec.model_dump(mode="json"))
+    claim(folder, spec)
     write_json(folder / PROVENANCE, made)
     with atomic_path(folder / HISTORY) as path:
         history.to_csv(path, index=False)

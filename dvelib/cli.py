@@ -20,6 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     except StudyError as error:
         print(f"dve: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("dve: stopped: the same command goes on from here", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command(name, run, text).add_argument("name")
     command("site", _site, "Build the pages from what has been run.")
+    command("publish", _publish, "Keep a finished study's results in git, and in the README.")
     return parser
 
 
@@ -58,7 +62,10 @@ def _study(options: argparse.Namespace) -> int:
     """Check everything, then hand over to Snakemake under a lock that dies with it."""
     from dvelib.workflow import run_workflow
 
+    if options.cores != "all" and not (options.cores.isdecimal() and int(options.cores) > 0):
+        raise StudyError(f"--cores must be a number from 1 on, or all, got {options.cores!r}")
     study = _load(options)
+    study.prepare()
     return run_workflow(study, options.cores, options.rest)
 
 
@@ -119,6 +126,12 @@ def _site(options: argparse.Namespace) -> None:
     print(f"the study is at {build_pages(_load(options))}")
 
 
+def _publish(options: argparse.Namespace) -> None:
+    from dvelib.publish import publish
+
+    print(f"published in {publish(_load(options))}")
+
+
 def _common(options: argparse.Namespace) -> dict[str, str | None]:
     places = {"data_root": options.data, "outputs": options.outputs}
     absolute = {k: str(Path(v).expanduser().resolve()) if v else None for k, v in places.items()}
@@ -127,7 +140,7 @@ def _common(options: argparse.Namespace) -> dict[str, str | None]:
 
 def _pick(known: dict, name: str, what: str):
     if name not in known:
-        raise StudyError(f"the profile has no {what} {name!r}; it has {', '.join(known)}")
+        raise StudyError(f"the profile has no {what} {name!r}: choose among {', '.join(known)}")
     return known[name]
 
 

@@ -46,8 +46,9 @@ CODE = ("evaluation.py", "matching.py", "warps.py", "networks.py", "augment.py")
 def matching_errors(embedding: Embedding, dataset: FaceDataset) -> pd.DataFrame:
     """Every matching error of an embedding on a dataset, from its cache where it has been there.
 
-    Returns columns setting, protocol, method, pair, point, error (pixels of a 70-px face).
-    Raises StudyError where the dataset has no landmarks or fewer than two images.
+    Returns columns setting, protocol, method, pair, point, error (pixels of a 70-px face), without
+    landmarks that were not set. Raises StudyError where the dataset has no landmarks or fewer than
+    two images.
     """
     key = code_digest(*CODE)[:8] + dataset.digest[:8]
     path = embedding.folder / f"matching-{dataset.name}-{dataset.size}-{dataset.crop}-{key}.csv.gz"
@@ -114,7 +115,7 @@ class _Views:
         second = describe_images(network, self.pair.second.floor())
         stride = self.side // second.shape[-1]
         queries = self.first_points[::2]
-        by_setting = []
+        by_setting, nan = [], torch.tensor(torch.nan)
         for odd in (0, 1):
             truth, target = self.second_points[odd::2], second[odd::2]
             answers = [
@@ -122,6 +123,8 @@ class _Views:
                 match_full_resolution(first, target, queries, stride),
             ]
             perfect = [self._perfect(odd, stride), self._perfect(odd, 1)]
+            # A landmark that was not set, here or there, has no error.
+            truth = torch.where((self.points[::2] + self.points[odd::2]).isnan(), nan, truth)
             methods = [answers, perfect, [queries, queries]]
             by_setting.append([[pixel_error(a, truth, self.side) for a in m] for m in methods])
         stacked = torch.stack([torch.stack([torch.stack(m) for m in s]) for s in by_setting])
@@ -173,7 +176,8 @@ def _long_table(errors: Tensor) -> pd.DataFrame:
         [range(pairs), range(points), SETTINGS, PROTOCOLS, METHODS],
         names=["pair", "point", "setting", "protocol", "method"],
     )
-    return pd.DataFrame({"error": errors.flatten().numpy()}, index=index).reset_index()
+    table = pd.DataFrame({"error": errors.flatten().numpy()}, index=index)
+    return table.dropna().reset_index()
 
 
 def example_images(dataset: FaceDataset, count: int) -> Tensor:

@@ -24,7 +24,9 @@ class _Lines:
         sys.stderr.flush()
 
 
-def progress_bar(total: int, what: str, unit: str, initial: int = 0) -> tqdm:
+def progress_bar(
+    total: int, what: str, unit: str, initial: int = 0, *, silent: bool = False
+) -> tqdm:
     """A tqdm bar in this project's form; where nobody sees it move, one line every 15 s."""
     live = sys.stderr.isatty()
     return tqdm(
@@ -37,6 +39,7 @@ def progress_bar(total: int, what: str, unit: str, initial: int = 0) -> tqdm:
         ncols=None if live else 100,
         mininterval=0.5 if live else 15,
         delay=0.5 if live else 15,
+        disable=silent,
     )
 
 

@@ -132,6 +132,12 @@ class Study:
             code_digest("markup.py", "report.py", "site.py"),
         )
 
+    def prepare(self) -> None:
+        """Decode every image the study needs, so that a bad one is found before anything runs."""
+        for spec in {(s.data, s.size, s.crop): s for s in self.embeddings.values()}.values():
+            self.training_data(spec)
+            self.matching_data(spec)
+
     def training_data(self, spec: EmbeddingSpec) -> FaceDataset:
         return open_data(spec.data, "train", self.data_root, size=spec.size, crop=spec.crop)
 

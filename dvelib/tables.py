@@ -54,6 +54,7 @@ class MatchingTable:
         self.spec = self.study.tables[table]
         self.rows = self.study.rows[table]
         self.device = resolve_device(device)
+        self._faces: dict[tuple[int, int], FaceDataset] = {}
 
     @property
     def ran(self) -> list[Row]:
@@ -74,7 +75,11 @@ class MatchingTable:
         return {label: seeds[0] for label, seeds in self.embeddings.items()}
 
     def faces_for(self, embedding: Embedding) -> FaceDataset:
-        return self.study.matching_data(embedding.spec)
+        """The faces matched, at the size that this embedding was trained for."""
+        key = embedding.spec.size, embedding.spec.crop
+        if key not in self._faces:
+            self._faces[key] = self.study.matching_data(embedding.spec)
+        return self._faces[key]
 
     @cached_property
     def faces(self) -> FaceDataset:

@@ -57,12 +57,14 @@ def train(
 
     ``parent`` is the folder of the embedding that ``spec.parent`` describes, to start from.
 
-    Raises StudyError where the GPU asked for is not there, the dataset is smaller than a batch,
-    or the loss stops being finite (the last good checkpoint stays).
+    Raises StudyError where the GPU asked for is not there, the folder is another embedding's, the
+    dataset is smaller than a batch, or the loss stops being finite (the last good checkpoint
+    stays).
     """
     folder, device = Path(folder), resolve_device(device)
     folder.mkdir(parents=True, exist_ok=True)
     with distributed.session(device), FileLock(distributed.lock_path(folder)):
+        distributed.on_first_rank(checkpoints.claim, folder, spec)
         if not checkpoints.finished(folder):
             network = _initial_network(spec, parent)
             run = _Run(spec, dataset, folder, network, distributed.local_device(device))
@@ -216,7 +218,7 @@ class _Run:
 
     def _bar(self):
         done, total = (n * self.spec.batch for n in (self.step, self.schedule.steps))
-        return progress_bar(total, self.spec.slug, "pairs", initial=done)
+        return progress_bar(total, self.spec.slug, "pairs", done, silent=distributed.rank() > 0)
 
     def _save(self) -> None:
         state = {

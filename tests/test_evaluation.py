@@ -107,6 +107,20 @@ def test_blocks_of_images_change_nothing(faces, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(whole, split)
 
 
+def test_landmarks_that_were_not_set_are_left_out(faces, tmp_path):
+    landmarks = faces.full_landmarks.copy()
+    landmarks[0, 0] = landmarks[3, 1] = float("nan")  # a query, and the truth of another
+    few = replace(
+        faces, files=faces.files[:4], images=faces.images[:4], full_landmarks=landmarks[:4]
+    )
+    found = evaluation._measure(embedding_of(Position(), tmp_path), few)
+    counts = found.groupby(["setting", "pair"])["point"].nunique()
+    assert counts.to_dict() == {
+        ("same-identity", 0): 4, ("same-identity", 1): 5,
+        ("different-identity", 0): 4, ("different-identity", 1): 4,
+    }  # fmt: skip
+
+
 def test_one_image_is_no_pair(faces, tmp_path):
     one = replace(faces, files=faces.files[:1])
     with pytest.raises(StudyError, match="matching needs two images"):

@@ -148,6 +148,13 @@ def test_pairs_are_normalised_and_differ(faces):
     assert 0.3 < first.std() < 3
 
 
+def test_a_folder_of_another_embedding_is_left_alone(faces, tmp_path):
+    train(tiny_spec(), faces, tmp_path, device="cpu")
+    with pytest.raises(StudyError, match="belongs to an embedding of another dimension, seed"):
+        train(tiny_spec(seed=3, dimension=5), faces, tmp_path, device="cpu")
+    assert load_embedding(tmp_path).spec == tiny_spec()
+
+
 def test_too_few_images_for_a_batch(faces, tmp_path):
     with pytest.raises(StudyError, match="has 10 images, fewer than batch 16"):
         train(tiny_spec(batch=16), faces, tmp_path, device="cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,12 @@ def open_dataset(
     layout, root, listing = _listing(name, root, split, limit)
     digest = content_digest(root, listing.files)
     decoded = decode(layout, root, listing.files, size, digest, skip_bad)
+    if not decoded.good.any():
+        raise StudyError(
+            f"{root}: none of the {len(listing.files)} files of the {split} split can be read as "
+            f"an image: repair or replace them"
+        )
+    labelled = _with_labels(digest, listing)
     listing, skipped = _drop_bad(listing, decoded.good)
     landmarks = listing.landmarks
     if landmarks is not None:
@@ -62,7 +69,7 @@ def open_dataset(
         images=decoded.images,
         full_landmarks=landmarks,
         eyes=layout.eyes,
-        digest=digest,
+        digest=labelled,
         published_count=layout.published.get(split),
         identities=listing.identities,
         skipped=skipped,
@@ -70,13 +77,22 @@ def open_dataset(
 
 
 def dataset_digest(name: str, root: Path | str | None, split: str, limit: int | None) -> str:
-    """What changes whenever the split's files change; opens no image."""
+    """What changes whenever the split's images or landmarks change; opens no image."""
     if name == "synthetic":
         from dvelib.data.synthetic_dataset import synthetic_digest
 
         return synthetic_digest(_split(split), limit)
     _, root, listing = _listing(name, root, split, limit)
-    return content_digest(root, listing.files)
+    return _with_labels(content_digest(root, listing.files), listing)
+
+
+def _with_labels(digest: str, listing: Listing) -> str:
+    """The images' digest, and that of what the lists say about them where they say anything."""
+    if listing.landmarks is None:
+        return digest
+    total = hashlib.sha256(digest.encode() + listing.landmarks.tobytes())
+    total.update("\0".join(listing.identities or ()).encode())
+    return total.hexdigest()
 
 
 def _split(split: str) -> str:
@@ -95,17 +111,22 @@ def _listing(
     root = Path(root)
     if not root.is_dir():
         raise StudyError(
-            f"the folder of the dataset {name} is missing: there is no {root}; unpack the data "
-            f"there, or point data_root (DATA=... on the command line) at the folder that holds it"
+            f"the folder of the dataset {name} is missing: there is no folder {root}; unpack the "
+            f"data there, or point data_root (DATA=... on the command line) at what holds it"
         )
     listing = LAYOUTS[name].listing(root, _split(split))
     if not listing.files:
-        raise StudyError(f"{root}: the {split} split of {name} is empty")
+        raise StudyError(
+            f"{root}: the {split} split of {name} is empty, for its list names no image: "
+            f"unpack the data again"
+        )
     return LAYOUTS[name], root, _limit(listing, limit)
 
 
 def _limit(listing: Listing, limit: int | None) -> Listing:
     count = len(listing.files)
+    if limit is not None and limit < 1:
+        raise StudyError(f"the number of images (limit) must be at least 1, got {limit}")
     if limit is None or limit >= count:
         return listing
     return _choose(listing, np.arange(limit) * count // limit)

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dvelib.data.base import Layout, Listing, require
+from dvelib.data.base import Layout, Listing, read_table, require
 from dvelib.errors import StudyError
 
 FRAME = 150
 REMEDY = "unpack the AFLW_M archive there, or point data_root at the folder that holds it"
+AGAIN = "unpack the AFLW_M archive again"
 
 
 class AflwMtfl(Layout):
@@ -33,35 +34,43 @@ class AflwMtfl(Layout):
 
 def _train(root: Path) -> Listing:
     path = require(root / "aflw_cropped" / "facedata_cropped.csv", "AFLW_M's training list", REMEDY)
-    table = pd.read_csv(path)
+    table = read_table(path, AGAIN)
     missing = {"crop_file", "set"} - set(table.columns)
     if missing or table.shape[1] < 14:
         raise StudyError(
             f"{path}: expected image_file, crop_file, set, face_id and ten coordinates, "
-            f"found the columns {', '.join(map(str, table.columns))}"
+            f"found the columns {', '.join(map(str, table.columns))}: {AGAIN}"
         )
-    table = table[table["set"] == 1]
-    points = _coordinates(table.iloc[:, 4:14], path).reshape(-1, 5, 2)
-    return Listing(tuple("aflw_cropped/" + f for f in table["crop_file"]), points)
+    files = _files(table["crop_file"], path)
+    chosen = _numbers(table[["set"]], files, path, "set")[:, 0] == 1
+    table, files = table[chosen], files[chosen]
+    points = _numbers(table.iloc[:, 4:14], files, path, "coordinate").reshape(-1, 5, 2)
+    return Listing(tuple("aflw_cropped/" + f for f in files), points)
 
 
 def _test(root: Path) -> Listing:
     path = require(root / "MTFL" / "testing.txt", "AFLW_M's test list", REMEDY)
-    table = pd.read_csv(path, sep=r"\s+", header=None)
+    table = read_table(path, AGAIN, sep=r"\s+", header=None, dtype={0: str})
     if table.shape[1] < 11:
         raise StudyError(
             f"{path}: expected a file name, five x, five y and attributes a line, "
-            f"found {table.shape[1]} columns"
+            f"found {table.shape[1]} columns: {AGAIN}"
         )
-    values = _coordinates(table.iloc[:, 1:11], path)
+    files = _files(table[0], path).str.replace("\\", "/", regex=False)
+    values = _numbers(table.iloc[:, 1:11], files, path, "coordinate")
     points = np.stack([values[:, :5], values[:, 5:]], 2)
-    files = table[0].str.replace("\\", "/", regex=False)
     return Listing(tuple("MTFL/" + f for f in files), points)
 
 
-def _coordinates(columns: pd.DataFrame, path: Path) -> np.ndarray:
+def _files(names: pd.Series, path: Path) -> pd.Series:
+    if names.isna().any():
+        raise StudyError(f"{path}: entry {names.isna().argmax() + 1} names no image: {AGAIN}")
+    return names.astype(str)
+
+
+def _numbers(columns: pd.DataFrame, files: pd.Series, path: Path, what: str) -> np.ndarray:
     values = columns.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    bad = np.isnan(values).any(axis=1).nonzero()[0]
+    bad = (~np.isfinite(values)).any(axis=1).nonzero()[0]
     if len(bad):
-        raise StudyError(f"{path}: entry {bad[0] + 1} has a coordinate that is not a number")
+        raise StudyError(f"{path}: {files.iloc[bad[0]]} has a {what} that is not a number: {AGAIN}")
     return values

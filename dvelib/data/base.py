@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
@@ -18,7 +19,7 @@ from torch import Tensor
 from dvelib.augment import normalise
 from dvelib.errors import StudyError
 
-__all__ = ["FaceDataset", "Layout", "Listing", "check_crop", "require"]
+__all__ = ["FaceDataset", "Layout", "Listing", "check_crop", "read_table", "require"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Listing:
     """A split as its files say it: paths relative to the root, landmarks in the source's units.
 
     ``landmarks`` ``[N,K,2]`` or None, NaN where an image has none; ``identities`` one label an
-    image or None.
+    image ("" where it is not known) or None.
     """
 
     files: tuple[str, ...]
@@ -123,10 +124,25 @@ def require(path: Path, what: str, remedy: str) -> Path:
     return path
 
 
+def read_table(path: Path, remedy: str, **options) -> pd.DataFrame:
+    """A list as pandas reads it with these options; raises StudyError where it is no table."""
+    try:
+        table = pd.read_csv(path, **options)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split()).replace(str(path), "the file")
+        raise StudyError(f"{path} cannot be read as a table ({reason}): {remedy}") from None
+    # pandas takes cells that the header does not name for labels of the lines.
+    if not isinstance(table.index, pd.RangeIndex):
+        raise StudyError(f"{path}: its lines hold more cells than its header names: {remedy}")
+    return table
+
+
 def check_crop(size: int, crop: int) -> None:
     """Raises StudyError where a crop of the square leaves nothing."""
-    if size < 2 or crop < 0 or size - 2 * crop < 2:
+    if size < 2:
+        raise StudyError(f"the side of images (size) must be at least 2 pixels, got {size}")
+    if crop < 0 or size - 2 * crop < 2:
         raise StudyError(
             f"a crop of {crop} pixels a side leaves nothing of a {size}-pixel image: "
-            f"crop must be between 0 and {max(0, (size - 2) // 2)}"
+            f"crop must be between 0 and {(size - 2) // 2}"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import platformdirs
 from filelock import FileLock
 from PIL import Image
 
+from dvelib.code_digest import code_digest
 from dvelib.data.base import Layout
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path, write_json
@@ -31,18 +33,23 @@ THREADS = min(8, os.cpu_count() or 1)
 
 
 def cache_folder() -> Path:
-    """Where decoded images are kept: DVE_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("DVE_CACHE") or platformdirs.user_cache_dir("dve"))
+    """Where decoded images are kept, made if need be: DVE_CACHE, or the user's cache folder."""
+    folder = Path(os.environ.get("DVE_CACHE") or platformdirs.user_cache_dir("dve")).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"the cache folder {folder} cannot be made ({error.strerror}): "
+            f"set DVE_CACHE to a folder that can be written"
+        ) from None
+    return folder
 
 
 def content_digest(root: Path, files: Sequence[str]) -> str:
     """Digest of the names and bytes of these files; raises StudyError naming a missing one."""
     listing = hashlib.sha256()
     for name in files:
-        try:
-            status = os.stat(root / name)
-        except FileNotFoundError:
-            raise StudyError(f"{root / name} is missing, and the dataset's list names it") from None
+        status = _status(root / name)
         listing.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     listing.update(str(root.resolve()).encode())
     memo = cache_folder() / "digests" / f"{listing.hexdigest()[:32]}.json"
@@ -51,6 +58,19 @@ def content_digest(root: Path, files: Sequence[str]) -> str:
     content = _hash_files(root, files)
     write_json(memo, {"root": str(root), "files": len(files), "content": content})
     return content
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        status = path.stat()
+    except OSError:
+        status = None
+    if status is None or not stat.S_ISREG(status.st_mode):
+        raise StudyError(
+            f"{path} is missing, and the dataset's list names it: "
+            f"put it back, or take it off the list"
+        )
+    return status
 
 
 def _hash_files(root: Path, files: Sequence[str]) -> str:
@@ -95,7 +115,7 @@ def decode(
 
     Raises StudyError naming the first file that is no image, unless ``skip_bad``.
     """
-    folder = cache_folder() / "images" / f"{layout.name}-{digest[:24]}-{size}"
+    folder = cache_folder() / "images" / f"{layout.name}-{digest[:24]}-{_code(layout)}-{size}"
     with fill_once(folder) as empty:
         if empty:
             _fill(folder, layout, root, files, size)
@@ -110,13 +130,19 @@ def decode(
     return Decoded(np.load(folder / "images.npy", mmap_mode="r"), sources[good], good)
 
 
+def _code(layout: Layout) -> str:
+    """Digest of the code that makes squares: pictures made by other code are not reused."""
+    module = type(layout).__module__.removeprefix("dvelib.").replace(".", "/")
+    return code_digest("data/base.py", f"{module}.py")
+
+
 def _fill(folder: Path, layout: Layout, root: Path, files: Sequence[str], size: int) -> None:
     def one(name: str) -> tuple[np.ndarray | str, tuple[int, int]]:
         try:
             with Image.open(root / name) as image:
                 picture = layout.square(image.convert("RGB"), size)
                 return np.asarray(picture).transpose(2, 0, 1), image.size
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # Pillow's decoders raise almost anything on a broken file
             return str(error).replace(str(root / name), "the file"), (0, 0)
 
     with ThreadPoolExecutor(THREADS) as pool:
