@@ -68,7 +68,7 @@ class Study:
         root = Path(data_root).expanduser().resolve() if data_root else None
         outputs = Path(outputs).expanduser().resolve() if outputs else ROOT / "outputs"
         study = cls(profile, spec, tables, root, outputs / profile)
-        study._check_data(spec.matching.data, "test")
+        study._data_digest(spec.matching.data, "test")
         for name, table in tables.items():
             rows = tuple(study._row(name, table, row) for row in table.rows)
             if not any(row.embeddings for row in rows):
@@ -94,12 +94,12 @@ class Study:
     def _register(self, row: RowSpec, seed: int) -> str:
         where = f"params/profiles/{self.name}.yaml: embedding"
         spec = self.profile.embedding_spec(row, seed, where)
-        images = self._check_data(spec.data, "train")
+        images = self._data_digest(spec.data, "train")
         name = f"{spec.slug}-{spec.digest(images, code_digest(*METHOD_CODE))}"
         self.embeddings[name] = spec
         return name
 
-    def _check_data(self, data: DataSpec, split: str) -> str:
+    def _data_digest(self, data: DataSpec, split: str) -> str:
         return dataset_digest(data.name, data_folder(data, self.data_root), split, data.limit)
 
     def embedding_folder(self, name: str) -> Path:
@@ -117,7 +117,7 @@ class Study:
             self.profile.description,
             [row.embeddings for row in self.rows[table]],
             matching.model_dump(mode="json"),
-            self._check_data(matching, "test"),
+            self._data_digest(matching, "test"),
             code_digest(*METHOD_CODE, *TABLE_CODE),
         )
 
