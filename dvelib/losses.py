@@ -115,7 +115,9 @@ def _expected_distance(
     with torch.no_grad():
         expected = (grid[:, ::stride, ::stride].flatten(1, 2) + 1) * ((side - 1) / 2)
         axis = torch.arange(0, side, stride, device=grid.device, dtype=grid.dtype)
-    return _ExpectedDistance.apply(source, auxiliary, target, expected, axis, power)
+    # The precision of every product is chosen below, not by a caller's autocast.
+    with torch.autocast(source.device.type, enabled=False):
+        return _ExpectedDistance.apply(source, auxiliary, target, expected, axis, power)
 
 
 class _ExpectedDistance(torch.autograd.Function):

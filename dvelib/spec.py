@@ -20,15 +20,12 @@ from pydantic import (
 )
 
 from dvelib.data import DATASETS
+from dvelib.networks import side_multiple
 from dvelib.parameters import read_yaml, validate
 
 __all__ = [
     "DataSpec", "EmbeddingSpec", "ProfileSpec", "RowSpec", "TableSpec", "read_yaml", "validate",
 ]
-
-# Every halving of the hourglass must come out even; SmallNet halves once.
-SIDE_MULTIPLE = {"smallnet": 2, "hourglass": 32}
-
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -100,11 +97,11 @@ class EmbeddingSpec(Strict):
             raise ValueError(
                 f"crop {self.crop} leaves {side} pixels of size {self.size}: leave at least 8"
             )
-        if side % SIDE_MULTIPLE[self.architecture]:
+        if side % side_multiple(self.architecture):
             raise ValueError(
                 f"size {self.size} less twice crop {self.crop} is {side} pixels, which the "
                 f"{self.architecture} cannot halve evenly: it must be a multiple of "
-                f"{SIDE_MULTIPLE[self.architecture]}"
+                f"{side_multiple(self.architecture)}"
             )
         if list(self.lower_rate_from) != sorted(set(self.lower_rate_from)):
             raise ValueError(f"lower_rate_from must rise, got {list(self.lower_rate_from)}")

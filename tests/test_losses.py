@@ -69,6 +69,26 @@ def test_gradcheck(loss, scale):
     assert torch.autograd.gradcheck(lambda a, b: loss(a, b, grid, scale=scale), inputs)
 
 
+@pytest.mark.parametrize("loss", [equivariance_loss, exchange_loss])
+def test_bfloat16_descriptors_give_nearly_the_same(loss):
+    first, second, grid = (x.float() for x in small_problem(batch=4, dim=16, height=8, side=16))
+    first.requires_grad_()
+    exact = loss(first, second, grid)
+    (gradient,) = torch.autograd.grad(exact, first)
+    low = loss(first.bfloat16(), second.bfloat16(), grid)
+    assert low.item() == pytest.approx(exact.item(), rel=1e-2)
+    assert low.dtype == torch.float32
+    assert relative(torch.autograd.grad(low, first)[0], gradient) < 3e-2
+
+
+@pytest.mark.parametrize("loss", [equivariance_loss, exchange_loss])
+def test_autocast_around_the_loss_changes_nothing(loss):
+    first, second, grid = (x.float() for x in small_problem())
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = loss(first, second, grid)
+    assert torch.equal(inside, loss(first, second, grid))
+
+
 def test_only_one_side_may_want_a_gradient():
     first, second, grid = small_problem()
     second.requires_grad_()
