@@ -115,7 +115,8 @@ def build_site(
 ) -> Path:
     """Render every page of a profile and its index into ``site/``; returns the index.
 
-    ``expected_tables``: ``{"name", "title"}`` of each, in order, perhaps with its ``"claim"``;
+    ``expected_tables``: ``{"name", "title"}`` of each, in order, perhaps with its ``"claim"`` and
+    the ``"digest"`` that its results must carry to be shown;
     ``expected_embeddings``: the names that belong to the study as it is now, None for all there
     are. Whatever else lies in the folders, or lay in an older site, is left out.
     Raises StudyError where the folder does not exist.
@@ -171,8 +172,9 @@ def _table(folder: Path, building: Path, expected: dict) -> dict:
     failure, results = _read(source / FAILURE), _read(source / "results.json")
     if failure is not None:
         return card | {"state": "failed", "message": _message(failure)}
-    if results is None:
-        return card | {"state": "not run yet"}
+    if results is None or results.get("digest") != expected.get("digest"):
+        # Numbers of other parameters, data or code are not the study's as it is now.
+        return card | {"state": "not run yet" if results is None else "out of date"}
     return card | {
         "state": results.get("state", "complete"),
         "claim": results.get("claim", card["claim"]),

@@ -241,6 +241,7 @@ class MatchingTable:
             "title": self.spec.title,
             "claim": self.spec.claim,
             "profile": self.study.name,
+            "digest": self.study.table_digest(self.name),
             "state": "complete",
             "headline": headline,
             "rows": [self._record_row(row) for row in self.rows],

@@ -52,7 +52,12 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
 def build_pages(study: Study) -> Path:
     """The site of a study from whatever of it has been run; returns its index."""
     tables = [
-        {"name": name, "title": table.title, "claim": table.claim}
+        {
+            "name": name,
+            "title": table.title,
+            "claim": table.claim,
+            "digest": study.table_digest(name),
+        }
         for name, table in study.tables.items()
     ]
     return build_site(

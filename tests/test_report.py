@@ -319,6 +319,13 @@ class TestSite:
         assert "old numbers" not in card.text and not card.find("a") and not card.find("table")
         assert not (profile / "site/tables/bad.html").exists()
 
+    def test_numbers_of_another_specification_are_out_of_date(self, profile):
+        tables = [{"name": "good", "title": "Good", "digest": "of today"}]
+        index = report.build_site(profile, title="The study", expected_tables=tables)
+        card = parse(index.read_text()).find(id="good")
+        assert "out of date" in card.text and not card.find("table")
+        assert not (profile / "site/tables/good.html").exists()
+
     def test_embeddings(self, profile):
         rows = build(profile).select("h2#embeddings ~ .scroll tbody tr")
         texts = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in rows]
