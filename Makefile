@@ -18,7 +18,7 @@ study: $(READY)
 
 test: $(READY)
 	$(BIN)/ruff check .
-	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	$(BIN)/python -m pytest
 
 lab: $(READY)
