@@ -5,7 +5,7 @@
 #
 # An embedding's folder is named by its specification, its images and the code that trains it, so
 # no rule has to ask whether the weights still fit.
-import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,9 +21,8 @@ except StudyError as error:
     sys.exit(f"dve: {error}")
 
 DVE = f"{sys.executable} -m dvelib.cli"
-OPTIONS = f"--profile {PROFILE}"
-OPTIONS += f" --data '{DATA}'" if DATA else ""
-OPTIONS += f" --outputs '{OUTPUTS}'" if OUTPUTS else ""
+PLACES = {"--profile": PROFILE, "--data": DATA, "--outputs": OUTPUTS}
+OPTIONS = shlex.join(part for pair in PLACES.items() if pair[1] for part in pair)
 # One training a GPU where there are GPUs; else as many side by side as the cores allow.
 GPUS = int(config.get("gpus", 0))
 NOTEBOOKS = Path(workflow.basedir) / "notebooks"
@@ -63,6 +62,8 @@ rule embedding_page:
         notebook=NOTEBOOKS / "train_embedding.ipynb",
     output:
         "embeddings/{name}/page.ipynb",
+    params:
+        digest=STUDY.evaluation_digest(),
     shell:
         "{DVE} embedding-page {wildcards.name} {OPTIONS}"
 

@@ -25,7 +25,7 @@ METHOD_CODE = (
     "augment.py", "losses.py", "networks.py", "training.py", "warps.py",
     "data/aflw_mtfl.py", "data/base.py", "data/cache.py", "data/folder.py",
 )  # fmt: skip
-TABLE_CODE = ("evaluation.py", "matching.py", "plots.py", "tables.py")
+TABLE_CODE = ("charts.py", "evaluation.py", "matching.py", "plots.py", "tables.py")
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,18 @@ class Study:
 
     def table_digest(self, table: str) -> str:
         """What changes whenever a table's numbers or words would."""
-        matching = self.profile.matching.data
         return _digest(
             self.tables[table].model_dump(mode="json"),
             self.profile.title,
             self.profile.description,
             [row.embeddings for row in self.rows[table]],
+            self.evaluation_digest(),
+        )
+
+    def evaluation_digest(self) -> str:
+        """What changes whenever the evaluation of an embedding, or its figures, would."""
+        matching = self.profile.matching.data
+        return _digest(
             matching.model_dump(mode="json"),
             self._data_digest(matching, "test"),
             code_digest(*METHOD_CODE, *TABLE_CODE),
