@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["progress_bar", "track"]
+__all__ = ["LINES_ONLY", "progress_bar", "track"]
 
 T = TypeVar("T")
+LINES_ONLY = "DVE_PROGRESS_LINES"
 
 
 class _Lines:
@@ -27,8 +29,11 @@ class _Lines:
 def progress_bar(
     total: int, what: str, unit: str, initial: int = 0, *, silent: bool = False
 ) -> tqdm:
-    """A tqdm bar in this project's form; where nobody sees it move, one line every 15 s."""
-    live = sys.stderr.isatty()
+    """A tqdm bar in this project's form; where nobody sees it move, one line every 15 s.
+
+    Several jobs on one terminal take turns by lines too: `LINES_ONLY` in the environment says so.
+    """
+    live = sys.stderr.isatty() and LINES_ONLY not in os.environ
     return tqdm(
         total=total,
         initial=initial,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from dvelib.errors import StudyError
+from dvelib.progress import LINES_ONLY
 from dvelib.report import build_site
 from dvelib.study import ROOT, Study
 
@@ -26,7 +28,9 @@ def run_workflow(study: Study, cores: str, rest: list[str]) -> int:
     lock = FileLock(study.outputs / ".study.lock")
     try:
         with lock.acquire(timeout=0):
-            return os.spawnv(os.P_WAIT, sys.executable, _command(study, cores, rest))
+            environment = os.environ | {LINES_ONLY: "1"}
+            command = _command(study, cores, rest)
+            return subprocess.run(command, env=environment, check=False).returncode
     except Timeout:
         raise StudyError(
             f"another run of the {study.name} study is at work in {study.outputs}: "
