@@ -1,6 +1,6 @@
 """Keeping the numbers and pictures of a finished study in git, and the README's own in step.
 
-``outputs/published/<profile>/`` gets the results of each table and one figure;
+``outputs/published/<profile>/`` gets the results of each table and, of drawn faces, one figure;
 ``outputs/published/crowd.png`` shows the synthetic faces. The README's tables stand between
 markers and are written from those files alone.
 """
@@ -39,7 +39,8 @@ def publish(study: Study) -> Path:
         if not results.exists():
             raise StudyError(f"the table {table} has no results yet: run the study first")
         write_json(folder / f"{table}.json", read_json(results))
-    if ABLATION in study.tables:
+    # Drawn faces only: photographs of people stay out of version control.
+    if ABLATION in study.tables and study.profile.matching.data.name == "synthetic":
         _save(_effect(study), folder / "matches.png")
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
