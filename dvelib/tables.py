@@ -171,11 +171,11 @@ class MatchingTable:
         return {m: _select(first, protocol, setting, m)["error"].to_numpy() for m in REFERENCES}
 
     def _interval(self, label: str, protocol: str, setting: str) -> tuple[float, float]:
-        errors = self._pair_errors(label, protocol, setting)
+        errors = self.pair_errors(label, protocol, setting)
         return uncertainty(errors, errors.index.to_series())
 
-    def _pair_errors(self, label: str, protocol: str, setting: str) -> pd.Series:
-        """Mean error of each pair, over its points and the seeds."""
+    def pair_errors(self, label: str, protocol: str, setting: str) -> pd.Series:
+        """Mean error of each pair of images, over its points and the seeds."""
         seeds = [_select(e, protocol, setting) for e in self.errors[label]]
         return pd.concat(seeds).groupby("pair")["error"].mean()
 
@@ -193,7 +193,7 @@ class MatchingTable:
                 continue
             for setting in SETTINGS:
                 without, with_ = (
-                    self._pair_errors(r.label, protocol, setting) for r in (row, other)
+                    self.pair_errors(r.label, protocol, setting) for r in (row, other)
                 )
                 gap = without - with_
                 interval = uncertainty(gap, gap.index.to_series())

@@ -14,7 +14,7 @@ def test_the_readme_says_what_the_published_results_say():
 
 def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):
     monkeypatch.setattr(publish, "PUBLISHED", tmp_path / "published")
-    with pytest.raises(StudyError, match="has no results yet: run the study first"):
+    with pytest.raises(StudyError, match="has no results of today: run the study first"):
         publish.publish(Study.load("smoke", outputs=tmp_path))
     assert not list((tmp_path / "published").rglob("*"))
 
