@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from dvelib.errors import StudyError
+from dvelib.files import ROOT, record_failure
 
 __all__ = ["main"]
 
@@ -92,15 +93,12 @@ def _train(options: argparse.Namespace) -> None:
     try:
         train(spec, study.training_data(spec), folder, device=study.profile.device)
     except StudyError as error:
-        from dvelib.files import record_failure
-
         record_failure(folder, f"embedding {options.name}", str(error))
         raise
 
 
 def _embedding_page(options: argparse.Namespace) -> None:
     from dvelib.report import execute
-    from dvelib.study import ROOT
 
     study = _load(options)
     _pick(study.embeddings, options.name, "embedding")
@@ -111,7 +109,6 @@ def _embedding_page(options: argparse.Namespace) -> None:
 
 def _table(options: argparse.Namespace) -> None:
     from dvelib.report import execute
-    from dvelib.study import ROOT
 
     study = _load(options)
     table = _pick(study.tables, options.name, "table")

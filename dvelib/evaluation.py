@@ -23,7 +23,12 @@ from dvelib.code_digest import code_digest
 from dvelib.data import FaceDataset
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path
-from dvelib.matching import match_full_resolution, match_on_lattice, pixel_error
+from dvelib.matching import (
+    match_full_resolution,
+    match_on_lattice,
+    pixel_error,
+    query_cells,
+)
 from dvelib.progress import progress_bar
 from dvelib.warps import (
     EVALUATION_WARP,
@@ -65,9 +70,9 @@ def summarise(errors: pd.DataFrame) -> pd.DataFrame:
     return errors.groupby(["protocol", "setting", "method"], sort=False)["error"].mean().unstack()
 
 
-def uncertainty(errors: pd.Series, pairs: pd.Series, draws: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean error, resampling whole pairs."""
-    means = errors.groupby(pairs).mean().to_numpy()
+def uncertainty(pairs: pd.Series, draws: int = 1000) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean, given the mean error of each pair of images."""
+    means = pairs.to_numpy()
     index = np.random.default_rng(0).integers(len(means), size=(draws, len(means)))
     low, high = np.percentile(means[index].mean(axis=1), [2.5, 97.5])
     return float(low), float(high)
@@ -75,10 +80,13 @@ def uncertainty(errors: pd.Series, pairs: pd.Series, draws: int = 1000) -> tuple
 
 @torch.inference_mode()
 def describe_images(network: nn.Module, images: Tensor) -> Tensor:
-    """Descriptor maps ``[B,D,H,W]`` float32 of images ``[B,3,s,s]`` in 0..255, already cropped."""
+    """Descriptor maps ``[B,D,H,W]`` float32 of images ``[B,3,s,s]`` in 0..255, already cropped.
+
+    The network runs where it lives; the maps come back to the CPU, where the landmarks are.
+    """
     device = next(network.parameters()).device
     images = normalise(images.to(device).float())
-    return network.eval()(images.contiguous(memory_format=torch.channels_last)).float()
+    return network.eval()(images.contiguous(memory_format=torch.channels_last)).float().cpu()
 
 
 def _measure(embedding: Embedding, dataset: FaceDataset) -> pd.DataFrame:
@@ -132,9 +140,9 @@ class _Views:
 
     def _perfect(self, odd: int, stride: int) -> Tensor:
         """Where perfect features would answer, on a lattice of that stride: ``[pairs,K,2]``."""
-        cells = (self.first_points[::2] / stride).round() * stride
-        cells = cells.clamp(0, (self.side - 1) // stride * stride)
-        in_second = _look_up(self.pair.view_grid[::2], cells + self.crop)
+        lattice = [(self.side - 1) // stride + 1] * 2
+        cells = query_cells(self.first_points[::2], stride, torch.Size(lattice))
+        in_second = _look_up(self.pair.view_grid[::2], stride * cells + float(self.crop))
         if odd == 0:
             wanted, grid = in_second, None
         else:
@@ -189,7 +197,7 @@ def example_images(dataset: FaceDataset, count: int) -> Tensor:
 def example_maps(embedding: Embedding, dataset: FaceDataset, count: int = 6):
     """The first images, cropped, and their descriptor maps ``[count,D,H,W]``."""
     images = example_images(dataset, count)
-    return images, describe_images(embedding.network, images).cpu()
+    return images, describe_images(embedding.network, images)
 
 
 def example_matches(

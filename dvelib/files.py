@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["FAILURE", "atomic_path", "read_json", "record_failure", "write_json"]
+__all__ = ["FAILURE", "ROOT", "atomic_path", "read_json", "record_failure", "write_json"]
 
 
 @contextmanager
@@ -30,6 +30,7 @@ def write_json(path: Path, value: object) -> None:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+ROOT = Path(__file__).resolve().parents[1]  # of the checkout: params, notebooks, outputs
 FAILURE = "failure.json"
 
 

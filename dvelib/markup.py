@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["MISSING", "TEMPLATES", "facts_html", "fill", "plain_text", "table_html"]
+__all__ = ["MISSING", "TEMPLATES", "data_text", "facts_html", "fill", "plain_text", "table_html"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
@@ -67,6 +67,23 @@ def _real(value: float, decimals: int) -> str:
     if 0 < abs(value) < 10**-decimals:
         return f"{value:.2g}"
     return f"{value:,.{decimals}f}" if abs(value) >= 10_000 else f"{value:.{decimals}f}"
+
+
+def data_text(data: Mapping[str, Any] | str | None) -> str | None:
+    """A dataset by its own name and count, beside what the published split holds."""
+    if not isinstance(data, Mapping):
+        return data
+    text = str(data.get("title") or data.get("dataset") or data.get("name") or "unnamed data")
+    images, published = data.get("images"), data.get("published")
+    if data.get("split"):
+        text += f", {data['split']} split"
+    if images is not None:
+        text += f", {images:,} images"
+    if not published:
+        return text
+    if published == images:
+        return f"{text} (the whole published split)"
+    return f"{text} (the published split has {published:,})"
 
 
 def facts_html(mapping: Mapping[str, Any]) -> Markup:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dvelib.errors import StudyError
-from dvelib.files import FAILURE, record_failure
+from dvelib.files import FAILURE, ROOT, record_failure
 from dvelib.markup import facts_html, fill, plain_text, table_html
 from dvelib.site import build_site, render
 
@@ -32,7 +32,6 @@ __all__ = [
     "show_table",
 ]  # fmt: skip
 
-ROOT = Path(__file__).resolve().parents[1]
 _DISPLAY_SCALE = 2  # dots per CSS pixel, for dense screens and print
 _START_SECONDS = 300  # a busy machine takes its time to start a kernel
 
@@ -147,6 +146,7 @@ def _check_parameters(notebook: Path, parameters: dict) -> None:
 
 def _run(notebook: Path, parameters: dict, output: Path, cwd: Path) -> None:
     import papermill
+
     papermill.execute_notebook(
         str(notebook), str(output), parameters, kernel_name="python3", cwd=str(cwd),
         progress_bar=False, stdout_file=sys.stderr, stderr_file=sys.stderr,

@@ -26,7 +26,7 @@ from markupsafe import Markup
 
 from dvelib.errors import StudyError
 from dvelib.files import FAILURE, read_json
-from dvelib.markup import MISSING, TEMPLATES, facts_html, fill, plain_text, table_html
+from dvelib.markup import MISSING, TEMPLATES, data_text, facts_html, fill, plain_text, table_html
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -179,7 +179,7 @@ def _table(folder: Path, building: Path, expected: dict) -> dict:
         "state": results.get("state", "complete"),
         "claim": results.get("claim", card["claim"]),
         "headline": results.get("headline"),
-        "data": _data_text(results.get("data")),
+        "data": data_text(results.get("data")),
         **_numbers(results.get("rows") or []),
         "page": _page(source, building),
         "record": results.get("made"),
@@ -201,7 +201,7 @@ def _embedding(folder: Path, building: Path, name: str) -> dict:
     shown = ("architecture", "dimension", "exchange", "seed", "steps", "pairs_per_second")
     return line | {key: plain_text(facts.get(key), 1) for key in shown} | {
         "state": "complete",
-        "data": _data_text(made.get("data") or specification.get("data")),
+        "data": data_text(made.get("data") or specification.get("data")),
         "time": MISSING if seconds is None else _duration(seconds),
         "page": _page(source, building),
         "record": made,
@@ -220,21 +220,6 @@ def _read(path: Path) -> dict | None:
 
 def _message(failure: dict) -> str:
     return failure.get("message") or "It stopped without saying why."
-
-
-def _data_text(data: dict | str | None) -> str | None:
-    """A dataset by its own name and count, and the published split's count where it differs."""
-    if not isinstance(data, dict):
-        return data
-    text = str(data.get("title") or data.get("dataset") or data.get("name") or "unnamed data")
-    images, published = data.get("images"), data.get("published")
-    if data.get("split"):
-        text += f", {data['split']} split"
-    if images is not None:
-        text += f", {images:,} images"
-    if published and published != images:
-        text += f" (the published split has {published:,})"
-    return text
 
 
 def _numbers(rows: list[dict]) -> dict:

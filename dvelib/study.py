@@ -15,12 +15,12 @@ from pathlib import Path
 from dvelib.code_digest import code_digest
 from dvelib.data import FaceDataset, dataset_digest, open_dataset
 from dvelib.errors import StudyError
+from dvelib.files import ROOT
 from dvelib.published import published_numbers
 from dvelib.spec import DataSpec, EmbeddingSpec, ProfileSpec, RowSpec, TableSpec, read_yaml
 
 __all__ = ["METHOD_CODE", "Row", "Study", "open_data"]
 
-ROOT = Path(__file__).resolve().parents[1]
 METHOD_CODE = (
     "augment.py", "losses.py", "networks.py", "training.py", "warps.py",
     "data/aflw_mtfl.py", "data/base.py", "data/cache.py", "data/folder.py",

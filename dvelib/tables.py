@@ -14,6 +14,7 @@ from dvelib.checkpoints import Embedding, load_embedding
 from dvelib.data import FaceDataset
 from dvelib.errors import StudyError
 from dvelib.evaluation import (
+    METHODS,
     PROTOCOLS,
     SETTINGS,
     describe_images,
@@ -22,13 +23,15 @@ from dvelib.evaluation import (
     uncertainty,
 )
 from dvelib.files import write_json
+from dvelib.markup import data_text
 from dvelib.study import Row, Study
 from dvelib.training import resolve_device
 
 __all__ = ["MatchingTable"]
 
-DESCRIPTORS = "descriptors"
-REFERENCES = ("perfect features", "same place")
+DESCRIPTORS, *REFERENCES = METHODS
+# The errors of one embedding by protocol, setting and method.
+Errors = dict[tuple[str, str, str], pd.DataFrame]
 
 
 class MatchingTable:
@@ -87,10 +90,10 @@ class MatchingTable:
         return self.faces_for(next(iter(self.first_seed.values())))
 
     @cached_property
-    def errors(self) -> dict[str, list[pd.DataFrame]]:
+    def errors(self) -> dict[str, list[Errors]]:
         """By label, the errors of each seed (see `dvelib.evaluation.matching_errors`)."""
         return {
-            label: [matching_errors(e, self.faces_for(e)) for e in seeds]
+            label: [_split(matching_errors(e, self.faces_for(e))) for e in seeds]
             for label, seeds in self.embeddings.items()
         }
 
@@ -99,8 +102,7 @@ class MatchingTable:
         return float(np.mean(self._by_seed(label, protocol, setting, method)))
 
     def _by_seed(self, label, protocol, setting, method=DESCRIPTORS) -> list[float]:
-        chosen = [_select(e, protocol, setting, method) for e in self.errors[label]]
-        return [e["error"].mean() for e in chosen]
+        return [e[protocol, setting, method]["error"].mean() for e in self.errors[label]]
 
     def comparison(self) -> pd.DataFrame:
         """Paper beside ours, a line a row of the published table, the two references below."""
@@ -161,22 +163,21 @@ class MatchingTable:
     def point_errors(self, protocol: str, setting: str) -> dict[str, np.ndarray]:
         """By label, the error of every point, for `dvelib.plots.cumulative_error`."""
         return {
-            label: _select(seeds[0], protocol, setting)["error"].to_numpy()
+            label: seeds[0][protocol, setting, DESCRIPTORS]["error"].to_numpy()
             for label, seeds in self.errors.items()
         }
 
     def reference_errors(self, protocol: str, setting: str) -> dict[str, np.ndarray]:
         """The same for the answers that need no network."""
         first = next(iter(self.errors.values()))[0]
-        return {m: _select(first, protocol, setting, m)["error"].to_numpy() for m in REFERENCES}
+        return {m: first[protocol, setting, m]["error"].to_numpy() for m in REFERENCES}
 
     def _interval(self, label: str, protocol: str, setting: str) -> tuple[float, float]:
-        errors = self.pair_errors(label, protocol, setting)
-        return uncertainty(errors, errors.index.to_series())
+        return uncertainty(self.pair_errors(label, protocol, setting))
 
     def pair_errors(self, label: str, protocol: str, setting: str) -> pd.Series:
         """Mean error of each pair of images, over its points and the seeds."""
-        seeds = [_select(e, protocol, setting) for e in self.errors[label]]
+        seeds = [e[protocol, setting, DESCRIPTORS] for e in self.errors[label]]
         return pd.concat(seeds).groupby("pair")["error"].mean()
 
     def exchange_effect(self, protocol: str = PROTOCOLS[1]) -> pd.DataFrame:
@@ -196,9 +197,8 @@ class MatchingTable:
                     self.pair_errors(r.label, protocol, setting) for r in (row, other)
                 )
                 gap = without - with_
-                interval = uncertainty(gap, gap.index.to_series())
                 means = (without.mean(), with_.mean(), gap.mean())
-                lines.append((dimension, setting, *means, *interval))
+                lines.append((dimension, setting, *means, *uncertainty(gap)))
         columns = ["dimension", "setting", "without", "with", "effect", "low", "high"]
         return pd.DataFrame(lines, columns=columns)
 
@@ -206,7 +206,7 @@ class MatchingTable:
         """Cropped faces ``[N,3,s,s]`` uint8 and, by label, their descriptor maps."""
         images = example_images(self.faces, count)
         maps = {
-            label: describe_images(e.network, images).cpu()
+            label: describe_images(e.network, images)
             for label, e in self.first_seed.items()
             if self.faces_for(e).cropped_size == self.faces.cropped_size
         }
@@ -220,7 +220,7 @@ class MatchingTable:
         return {
             "Profile": f"{self.study.name}: {self.study.profile.description}",
             "Trained on": f"{training['dataset']}, {training['images']:,} images",
-            "Matched on": _describe_split(faces),
+            "Matched on": data_text(faces.split_audit()),
             "Image size": f"{faces.size} px, cropped to {faces.cropped_size}",
             "Training of each": _range("{:,} pairs", [f["pairs"] for f in facts]),
             "Steps of each": _range("{:,} steps", [f["steps"] for f in facts]),
@@ -270,22 +270,8 @@ class MatchingTable:
         return {"label": row.label, "published": row.published, "ours": ours, "embeddings": names}
 
 
-def _select(
-    errors: pd.DataFrame, protocol: str, setting: str, method: str = DESCRIPTORS
-) -> pd.DataFrame:
-    wanted = (errors.protocol == protocol) & (errors.setting == setting) & (errors.method == method)
-    return errors[wanted]
-
-
-def _describe_split(faces: FaceDataset) -> str:
-    audit = faces.split_audit()
-    text = f"{audit['dataset']}, {audit['split']} split, {audit['images']:,} images"
-    published = audit["published"]
-    if published is None:
-        return text
-    if audit["complete"]:
-        return f"{text} (the whole published split)"
-    return f"{text} (the published split has {published:,})"
+def _split(errors: pd.DataFrame) -> Errors:
+    return dict(iter(errors.groupby(["protocol", "setting", "method"], sort=False)))
 
 
 def _range(form: str, values: list[float]) -> str:

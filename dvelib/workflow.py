@@ -11,9 +11,10 @@ import torch
 from filelock import FileLock, Timeout
 
 from dvelib.errors import StudyError
+from dvelib.files import ROOT
 from dvelib.progress import LINES_ONLY
 from dvelib.report import build_site
-from dvelib.study import ROOT, Study
+from dvelib.study import Study
 
 __all__ = ["build_pages", "run_workflow"]
 

@@ -7,8 +7,8 @@ import torch
 
 from dvelib import StudyError, checkpoints
 from dvelib.cli import entry_point, main
-from dvelib.files import FAILURE, read_json
-from dvelib.study import ROOT, Study
+from dvelib.files import FAILURE, ROOT, read_json
+from dvelib.study import Study
 from dvelib.training import resolve_device
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")

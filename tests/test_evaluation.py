@@ -137,7 +137,7 @@ def test_the_interval_holds_the_mean_and_shrinks_with_more_pairs():
     values = pd.Series(torch.rand(4000, generator=generator).numpy())
     widths = []
     for count in (100, 4000):
-        low, high = uncertainty(values[:count], pd.Series(range(count)))
+        low, high = uncertainty(values[:count])
         assert low < values[:count].mean() < high
         widths.append(high - low)
     assert widths[1] < widths[0] / 4

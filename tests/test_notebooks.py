@@ -5,7 +5,7 @@ import ast
 import nbformat
 import pytest
 
-from dvelib.study import ROOT
+from dvelib.files import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FORBIDDEN = (ast.ClassDef, ast.FunctionDef, ast.For, ast.While)

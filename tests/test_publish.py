@@ -2,7 +2,8 @@ import pytest
 
 from dvelib import publish
 from dvelib.errors import StudyError
-from dvelib.study import ROOT, Study
+from dvelib.files import ROOT
+from dvelib.study import Study
 
 
 def test_the_readme_says_what_the_published_results_say():

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from dvelib import StudyError
+from dvelib.files import ROOT
 from dvelib.published import published_numbers
 from dvelib.spec import EmbeddingSpec, ProfileSpec, RowSpec, TableSpec, read_yaml, validate
-from dvelib.study import ROOT, Study
+from dvelib.study import Study
 
 PARAMS = ROOT / "params"
 TABLES = sorted(PARAMS.glob("*.yaml"))

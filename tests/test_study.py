@@ -5,7 +5,8 @@ import yaml
 
 from dvelib.code_digest import code_digest
 from dvelib.errors import StudyError
-from dvelib.study import METHOD_CODE, ROOT, Study
+from dvelib.files import ROOT
+from dvelib.study import METHOD_CODE, Study
 
 PARAMS = ROOT / "params"
 
