@@ -1,10 +1,10 @@
-# The whole study as rules: embeddings, then tables, then the site.
+# The whole study as rules: embeddings, then regressors, then tables, then the site.
 #
 #   dve study --profile quick          checks the parameter files, then runs this
 #   snakemake --cores all --config profile=faces data=DIR --directory outputs/faces
 #
-# An embedding's folder is named by its specification, its images and the code that trains it, so
-# no rule has to ask whether the weights still fit.
+# The folder of an embedding or regressor is named by its specification, its images and the code
+# that trains it, so no rule has to ask whether the weights still fit.
 import shlex
 import sys
 from pathlib import Path
@@ -28,9 +28,11 @@ GPUS = int(config.get("gpus", 0))
 NOTEBOOKS = Path(workflow.basedir) / "notebooks"
 
 
-def embeddings_of(wildcards):
+def weights_of(wildcards):
     rows = STUDY.rows[wildcards.table]
-    return [f"embeddings/{name}/weights.safetensors" for row in rows for name in row.embeddings]
+    embeddings = [f"embeddings/{name}" for row in rows for name in row.embeddings]
+    regressors = [f"regressors/{name}" for row in rows for name in row.regressors]
+    return [f"{folder}/weights.safetensors" for folder in embeddings + regressors]
 
 
 rule site:
@@ -56,6 +58,20 @@ rule embedding:
         "{DVE} train {wildcards.name} {OPTIONS}"
 
 
+rule regressor:
+    input:
+        lambda wildcards: (
+            f"embeddings/{STUDY.regressors[wildcards.name].embedding}/weights.safetensors"
+        ),
+    output:
+        update("regressors/{name}/weights.safetensors"),
+    threads: 1 if GPUS else STUDY.profile.threads
+    resources:
+        gpu=min(1, GPUS),
+    shell:
+        "{DVE} regress {wildcards.name} {OPTIONS}"
+
+
 rule embedding_page:
     input:
         weights="embeddings/{name}/weights.safetensors",
@@ -70,7 +86,7 @@ rule embedding_page:
 
 rule table:
     input:
-        embeddings_of,
+        weights_of,
         notebook=lambda wildcards: NOTEBOOKS / f"{STUDY.tables[wildcards.table].notebook}.ipynb",
     output:
         page="tables/{table}/page.ipynb",

@@ -16,24 +16,25 @@ from numpy.typing import ArrayLike
 from pandas import DataFrame
 from torch import Tensor
 
-__all__ = ["WIDTH", "as_array", "cumulative_error", "error_bars", "loss_curves"]
+from dvelib.figure_parts import WIDTH, as_array, chart_axes, legend_below
 
-WIDTH = 9.6  # inches: the width of a page
+__all__ = ["cumulative_error", "error_bars", "loss_curves"]
+
 _KINDS = {"paper": ("0.25", -0.13), "ours": (sns.color_palette("colorblind")[0], 0.13)}
 _DASHES = ["--", ":", "-."]
 
 
-def loss_curves(histories: Mapping[str, DataFrame]) -> Figure:
-    """Loss against step, raw values faint behind an exponential mean. Columns: step, loss."""
+def loss_curves(histories: Mapping[str, DataFrame], x: str = "step") -> Figure:
+    """Loss against step, raw values faint behind an exponential mean. Columns: ``x``, loss."""
     figure, axis = _chart(WIDTH * 0.8, 3.8)
     for (label, history), colour in zip(
         histories.items(), sns.color_palette("colorblind", len(histories)), strict=True
     ):
-        _need_columns(f"histories[{label!r}]", history, ("step", "loss"))
+        _need_columns(f"histories[{label!r}]", history, (x, "loss"))
         smooth = history["loss"].ewm(halflife=max(1, len(history) / 40)).mean()
-        axis.plot(history["step"], history["loss"], color=colour, alpha=0.25, linewidth=0.8)
-        axis.plot(history["step"], smooth, color=colour, linewidth=1.8, label=label)
-    axis.set(xlabel="step", ylabel="loss")
+        axis.plot(history[x], history["loss"], color=colour, alpha=0.25, linewidth=0.8)
+        axis.plot(history[x], smooth, color=colour, linewidth=1.8, label=label)
+    axis.set(xlabel=x, ylabel="loss")
     if len(histories) > 1:
         axis.legend(frameon=False)
     return figure
@@ -56,7 +57,7 @@ def error_bars(
         raise ValueError(f"kind must be 'paper' or 'ours', got {', '.join(map(repr, strange))}")
     labels, settings = frame["label"].unique(), frame["setting"].unique()
     height = 1.3 + 0.36 * len(labels)
-    figure, axes = _charts(len(settings), WIDTH, height)
+    figure, axes = chart_axes(len(settings), WIDTH, height)
     for axis, setting in zip(axes, settings, strict=True):
         part = frame[frame["setting"] == setting]
         for kind in ("paper", "ours"):
@@ -65,7 +66,7 @@ def error_bars(
         axis.set(title=str(setting), xlabel=xlabel)
         axis.set_yticks(range(len(labels)), labels)
         axis.set_ylim(len(labels) - 0.5, -0.5)
-    _legend_below(figure, axes[0])
+    legend_below(figure, axes[0].get_legend_handles_labels()[0])
     return figure
 
 
@@ -126,31 +127,10 @@ def _fractions(errors: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray
 
 
 def _chart(width: float, height: float) -> tuple[Figure, Axes]:
-    figure, axes = _charts(1, width, height)
+    figure, axes = chart_axes(1, width, height)
     return figure, axes[0]
-
-
-def _charts(count: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    with sns.axes_style("whitegrid", {"grid.color": "0.92", "axes.edgecolor": "0.6"}):
-        axes = figure.subplots(1, count, squeeze=False, sharey=True)[0]
-    for axis in axes:
-        sns.despine(ax=axis)
-    return figure, axes
-
-
-def _legend_below(figure: Figure, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
 
 
 def _need_columns(name: str, frame: DataFrame, columns: Sequence[str]) -> None:
     if lacking := [column for column in columns if column not in frame]:
         raise ValueError(f"{name} lacks the columns {', '.join(lacking)}")
-
-
-def as_array(value: ArrayLike | Tensor) -> np.ndarray:
-    """A tensor from wherever it lives, or anything array-like, as a NumPy array."""
-    if isinstance(value, Tensor):
-        return value.detach().float().cpu().numpy()
-    return np.asarray(value)

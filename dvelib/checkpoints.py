@@ -1,9 +1,9 @@
 """What a training leaves on disk, and how it is found again.
 
-A finished embedding is a folder: ``weights.safetensors``, ``specification.json`` (readable),
-``provenance.json`` (commit, versions, hardware, seconds, data digest) and ``history.csv``. While
-training, ``checkpoint.pt`` holds all that a resumed run needs to end in the same numbers. The
-weights are written last: where they are, the rest is.
+A finished embedding or regressor is a folder: ``weights.safetensors``, ``specification.json``
+(readable), ``provenance.json`` (commit, versions, hardware, seconds, data digest) and
+``history.csv``. While training, ``checkpoint.pt`` holds all that a resumed run needs to end in the
+same numbers. The weights are written last: where they are, the rest is.
 """
 
 from __future__ import annotations
@@ -16,24 +16,29 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path, read_json, write_json
 from dvelib.networks import build_network
-from dvelib.spec import EmbeddingSpec, validate
+from dvelib.regressor import LandmarkRegressor
+from dvelib.spec import EmbeddingSpec, RegressorSpec, validate
 
-__all__ = ["Embedding", "claim", "finished", "load_checkpoint", "load_embedding", "provenance",
-           "save_checkpoint", "save_embedding"]
+__all__ = ["Embedding", "TrainedRegressor", "claim", "finished", "load_checkpoint",
+           "load_embedding", "load_regressor", "provenance", "save_checkpoint", "save_embedding"]
+
+Spec = EmbeddingSpec | RegressorSpec
 
 WEIGHTS = "weights.safetensors"
 SPECIFICATION = "specification.json"
 PROVENANCE = "provenance.json"
 HISTORY = "history.csv"
+PREDICTIONS = "predictions.npy"
 CHECKPOINT = "checkpoint.pt"
 
 
@@ -48,28 +53,44 @@ class Embedding:
     folder: Path
 
 
+@dataclass(frozen=True)
+class TrainedRegressor:
+    """A trained landmark regressor, with what made it.
+
+    ``predicted [N,A,2]``: the landmarks it found on the test faces, in pixels of the cropped image.
+    """
+
+    network: LandmarkRegressor
+    spec: RegressorSpec
+    provenance: dict
+    history: pd.DataFrame
+    predicted: Tensor
+    folder: Path
+
+
 def finished(folder: Path) -> bool:
-    """Whether a folder holds a finished embedding."""
+    """Whether a folder holds a finished embedding or regressor."""
     return (folder / WEIGHTS).exists()
 
 
-def claim(folder: Path, spec: EmbeddingSpec) -> None:
-    """Make a folder this embedding's; raises StudyError where it is another's already."""
+def claim(folder: Path, spec: Spec) -> None:
+    """Make a folder this specification's; raises StudyError where it is another's already."""
     path, values = folder / SPECIFICATION, spec.model_dump(mode="json")
     if path.exists():
         held = read_json(path)
         if different := [key for key in values if held.get(key) != values[key]]:
+            kind = {EmbeddingSpec: "an embedding", RegressorSpec: "a regressor"}[type(spec)]
             raise StudyError(
-                f"{folder} belongs to an embedding of another {', '.join(different)}: "
+                f"{folder} belongs to {kind} of another {', '.join(different)}: "
                 f"choose another folder, or delete that one"
             )
     write_json(path, values)
 
 
 def save_embedding(
-    folder: Path, network: nn.Module, spec: EmbeddingSpec, made: dict, history: pd.DataFrame
+    folder: Path, network: nn.Module, spec: Spec, made: dict, history: pd.DataFrame
 ) -> None:
-    """Write a finished embedding, weights last, and drop its checkpoint."""
+    """Write a finished embedding or regressor, weights last, and drop its checkpoint."""
     claim(folder, spec)
     write_json(folder / PROVENANCE, made)
     with atomic_path(folder / HISTORY) as path:
@@ -83,26 +104,57 @@ def save_embedding(
 def load_embedding(folder: Path | str, device: str | torch.device = "cpu") -> Embedding:
     """Load a finished embedding; raises StudyError where there is none or it does not fit."""
     folder = Path(folder)
-    if not finished(folder):
-        raise StudyError(f"{folder} holds no finished embedding: there is no {WEIGHTS} in it")
-    where = str(folder / SPECIFICATION)
-    spec = validate(EmbeddingSpec, read_json(folder / SPECIFICATION), where)
+    spec = _specification(folder, EmbeddingSpec, "embedding")
     network = build_network(spec.architecture, spec.dimension)
+    _fill(network, _weights(folder), f"the {spec.label}", folder)
+    return Embedding(
+        network.eval().to(device), spec, read_json(folder / PROVENANCE),
+        pd.read_csv(folder / HISTORY), folder,
+    )  # fmt: skip
+
+
+def load_regressor(
+    folder: Path | str, device: str | torch.device = "cpu"
+) -> TrainedRegressor:
+    """Load a finished regressor; raises StudyError where there is none or it does not fit."""
+    folder = Path(folder)
+    spec = _specification(folder, RegressorSpec, "regressor")
+    weights = _weights(folder)
+    sizes = {name: value.shape for name, value in weights.items()}
+    landmarks = sizes.get("reg_conv.weight", [2])[0] // 2
+    dimension = sizes.get("inner_conv.weight", [1, 1])[1]
+    network = LandmarkRegressor(dimension, landmarks, spec.virtual_points, spec.softmax_scale)
+    _fill(network, weights, "the regressor", folder)
+    return TrainedRegressor(
+        network.eval().to(device), spec, read_json(folder / PROVENANCE),
+        pd.read_csv(folder / HISTORY), torch.from_numpy(np.load(folder / PREDICTIONS)), folder,
+    )  # fmt: skip
+
+
+def _specification(folder: Path, kind: type[Spec], what: str) -> Spec:
+    if not finished(folder):
+        raise StudyError(f"{folder} holds no finished {what}: there is no {WEIGHTS} in it")
+    path = folder / SPECIFICATION
+    return validate(kind, read_json(path), str(path))
+
+
+def _weights(folder: Path) -> dict[str, Tensor]:
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+        return load_file(folder / WEIGHTS)
     except SafetensorError as error:
         raise StudyError(
             f"{folder / WEIGHTS} is damaged ({error}): delete that folder and train it again"
         ) from None
+
+
+def _fill(network: nn.Module, weights: dict[str, Tensor], what: str, folder: Path) -> None:
+    try:
+        network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise StudyError(
-            f"{folder / WEIGHTS} does not fit the {spec.label} of {where}: {first}"
+            f"{folder / WEIGHTS} does not fit {what} of {folder / SPECIFICATION}: {first}"
         ) from None
-    history = pd.read_csv(folder / HISTORY)
-    return Embedding(
-        network.eval().to(device), spec, read_json(folder / PROVENANCE), history, folder
-    )
 
 
 def save_checkpoint(folder: Path, state: dict) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dvelib.errors import StudyError
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     command("plan", _plan, "Check a profile and list what it asks for.")
     for name, run, text in (
         ("train", _train, "Train one embedding of the plan, or resume it."),
+        ("regress", _regress, "Train one landmark regressor of the plan, or resume it."),
         ("embedding-page", _embedding_page, "Execute the notebook of a trained embedding."),
         ("table", _table, "Execute the notebook of a table."),
     ):
@@ -74,26 +77,52 @@ def _plan(options: argparse.Namespace) -> None:
     from dvelib.checkpoints import finished
 
     study = _load(options)
-    print(f"{study.profile.title}: {len(study.tables)} tables, {len(study.embeddings)} embeddings")
+    counts = f"{len(study.embeddings)} embeddings, {len(study.regressors)} regressors"
+    print(f"{study.profile.title}: {len(study.tables)} tables, {counts}")
     for name, spec in study.embeddings.items():
         state = "trained" if finished(study.embedding_folder(name)) else "to train"
         length = f"{spec.epochs} epochs" if spec.epochs else f"{spec.steps} steps"
         print(f"  {name}: {spec.label}, {length} of {spec.batch} pairs, {state}")
+    for name, spec in study.regressors.items():
+        state = "trained" if finished(study.regressor_folder(name)) else "to train"
+        print(f"  {name}: landmarks of {spec.data.name}, {spec.epochs} epochs, {state}")
 
 
 def _train(options: argparse.Namespace) -> None:
-    import torch
-
     from dvelib.training import train
 
     study = _load(options)
     spec = _pick(study.embeddings, options.name, "embedding")
-    torch.set_num_threads(study.profile.threads)
     folder = study.embedding_folder(options.name)
-    try:
+    with _at_work(study, folder, f"embedding {options.name}"):
         train(spec, study.training_data(spec), folder, device=study.profile.device)
+
+
+def _regress(options: argparse.Namespace) -> None:
+    from dvelib.checkpoints import load_embedding
+    from dvelib.regression import train_regressor
+    from dvelib.training import resolve_device
+
+    study = _load(options)
+    spec = _pick(study.regressors, options.name, "regressor")
+    folder = study.regressor_folder(options.name)
+    with _at_work(study, folder, f"regressor {options.name}"):
+        device = resolve_device(study.profile.device)
+        embedding = load_embedding(study.embedding_folder(spec.embedding), device)
+        faces = (study.benchmark_data(spec, split) for split in ("train", "test"))
+        train_regressor(spec, embedding, *faces, folder)
+
+
+@contextmanager
+def _at_work(study, folder: Path, what: str) -> Iterator[None]:
+    """Threads as the profile says; what stops the work is left where the site's index finds it."""
+    import torch
+
+    torch.set_num_threads(study.profile.threads)
+    try:
+        yield
     except StudyError as error:
-        record_failure(folder, f"embedding {options.name}", str(error))
+        record_failure(folder, what, str(error))
         raise
 
 

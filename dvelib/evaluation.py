@@ -190,8 +190,7 @@ def _long_table(errors: Tensor) -> pd.DataFrame:
 
 def example_images(dataset: FaceDataset, count: int) -> Tensor:
     """The first images, cropped: ``[count,3,s,s]`` uint8."""
-    keep = slice(dataset.crop, dataset.size - dataset.crop)
-    return torch.from_numpy(np.array(dataset.images[:count, :, keep, keep]))
+    return dataset.cropped(slice(count))
 
 
 def example_maps(embedding: Embedding, dataset: FaceDataset, count: int = 6):

@@ -79,11 +79,20 @@ def data_text(data: Mapping[str, Any] | str | None) -> str | None:
         text += f", {data['split']} split"
     if images is not None:
         text += f", {images:,} images"
+    if stand_in := data.get("stand_in"):
+        of = f" of {published:,}" if published else ""
+        return f"{text} (standing in for the published split{of}: {stand_in})"
     if not published:
         return text
     if published == images:
         return f"{text} (the whole published split)"
-    return f"{text} (the published split has {published:,})"
+    return f"{text} (the published split has {published:,}{_parts_text(data.get('parts'))})"
+
+
+def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
+    """Which parts of a split are there whole, in part or not at all."""
+    counts = (f"{name} {c['found']:,} of {c['published']:,}" for name, c in (parts or {}).items())
+    return "; " + ", ".join(counts) if parts else ""
 
 
 def facts_html(mapping: Mapping[str, Any]) -> Markup:

@@ -1,4 +1,7 @@
-"""Pictures of faces and descriptors, and the charts of `dvelib.charts`: arrays in, Figure out.
+"""Every figure: those of faces and descriptors, and by name those of charts and landmarks.
+
+Arrays in, a matplotlib Figure out; `dvelib.charts`, `dvelib.landmark_errors` and
+`dvelib.landmark_plots` hold the others.
 
 Convention, everywhere: images are ``[...,3,S,S]`` in 0..255; points are (x, y) in pixels of the
 image they are drawn on. No function touches files, shows anything or changes a global style;
@@ -11,19 +14,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dvelib.charts import WIDTH, as_array, cumulative_error, error_bars, loss_curves
+from dvelib.charts import cumulative_error, error_bars, loss_curves
+from dvelib.figure_parts import (
+    as_array,
+    as_pictures,
+    as_points,
+    dots,
+    draw,
+    faded,
+    need_length,
+    numbered,
+    picture_axes,
+    point_colours,
+    row_label,
+)
+from dvelib.landmark_errors import error_per_landmark
+from dvelib.landmark_plots import predicted_landmarks, virtual_keypoints
 
 __all__ = [
-    "cumulative_error", "descriptor_maps", "error_bars", "faces_grid", "loss_curves", "matches",
-    "warp_examples",
+    "cumulative_error", "descriptor_maps", "error_bars", "error_per_landmark", "faces_grid",
+    "loss_curves", "matches", "predicted_landmarks", "virtual_keypoints", "warp_examples",
 ]  # fmt: skip
 
 _LATTICE = 9  # arrows along a side of a drawn flow
@@ -36,19 +52,19 @@ def faces_grid(
     landmarks: ArrayLike | Tensor | None = None,
 ) -> Figure:
     """Faces row by row. ``images [N,3,S,S]``; ``titles`` N of them; ``landmarks [N,K,2]``."""
-    faces = _pictures("images", images)
+    faces = as_pictures("images", images)
     count = len(faces)
-    if titles is not None and len(titles) != count:
-        raise ValueError(f"titles must be one for each of {count} images, got {len(titles)}")
-    points = None if landmarks is None else _points("landmarks", landmarks, count)
+    if titles is not None:
+        need_length("titles", titles, count, "images")
+    points = None if landmarks is None else as_points("landmarks", landmarks, count)
     columns = min(columns, count)
-    _, axes = _picture_axes(-(-count // columns), columns, 0.22 if titles is not None else 0)
+    _, axes = picture_axes(-(-count // columns), columns, 0.22 if titles is not None else 0)
     for i, (axis, face) in enumerate(zip(axes.flat, faces, strict=False)):
-        _draw(axis, face)
+        draw(axis, face)
         if titles is not None:
             axis.set_title(titles[i], fontsize=8, pad=3)
         if points is not None:
-            _dots(axis, points[i], _colours(points.shape[1]), size=14)
+            dots(axis, points[i], point_colours(points.shape[1]), size=14)
     return axes.flat[0].figure
 
 
@@ -61,14 +77,14 @@ def warp_examples(
     view to the second. An arrow starts at a pixel of the first view and ends at its place in the
     second, at true length; its hue is its direction. The same pixels are dots in both views.
     """
-    views = _pictures("first", first), _pictures("second", second)
+    views = as_pictures("first", first), as_pictures("second", second)
     flow = as_array(flow)
     expected = (*views[0].shape[:3], 2)
     if views[1].shape != views[0].shape:
         raise ValueError(f"second must be shaped as first, {views[0].shape}, {views[1].shape}")
     if flow.shape != expected:
         raise ValueError(f"flow must be {list(expected)} for these views, got {list(flow.shape)}")
-    _, axes = _picture_axes(len(flow), 3, cell=2.1)
+    _, axes = picture_axes(len(flow), 3, cell=2.1)
     for row, one, two, moved in zip(axes, *views, flow, strict=True):
         _draw_warp(row, one, two, moved)
     for axis, title in zip(axes[0], ("first view", "second view", "first to second"), strict=True):
@@ -83,8 +99,8 @@ def _draw_warp(row: Sequence[Axes], first: np.ndarray, second: np.ndarray, flow:
     dx, dy = flow[y, x].T
     direction = (np.arctan2(dy, dx) / (2 * np.pi)) % 1
     hues = hsv_to_rgb(np.stack([direction, np.full_like(dx, 0.85), np.full_like(dx, 0.75)], 1))
-    for axis, view in zip(row, (first, second, _faded(first)), strict=True):
-        _draw(axis, view)
+    for axis, view in zip(row, (first, second, faded(first)), strict=True):
+        draw(axis, view)
     row[0].scatter(x, y, s=5, color="white", edgecolor="black", linewidth=0.4)
     row[1].scatter(x + dx, y + dy, s=5, color="white", edgecolor="black", linewidth=0.4)
     row[2].quiver(
@@ -101,7 +117,7 @@ def descriptor_maps(
     their three principal axes, shared by a row: one colour is one descriptor on every face. With
     D = 3 the colour is the unit vector itself.
     """
-    faces = _pictures("images", images)
+    faces = as_pictures("images", images)
     rows = [faces]
     for label, maps in features.items():
         maps = as_array(maps)
@@ -110,11 +126,11 @@ def descriptor_maps(
                 f"features[{label!r}] must be [{len(faces)},D,H,W], got {list(maps.shape)}"
             )
         rows.append(_descriptor_colours(maps))
-    _, axes = _picture_axes(len(rows), len(faces), left=1.2)
+    _, axes = picture_axes(len(rows), len(faces), left=1.2)
     for row, pictures, label in zip(axes, rows, ["faces", *features], strict=True):
         for axis, picture in zip(row, pictures, strict=True):
-            _draw(axis, picture)
-        _row_label(row[0], label)
+            draw(axis, picture)
+        row_label(row[0], label)
     return axes[0, 0].figure
 
 
@@ -149,97 +165,30 @@ def matches(
     label ``[N,K,2]``; ``truth [N,K,2]``. A dot is the match, a circle the truth, and the line
     between them the error.
     """
-    source = _pictures("source_image", as_array(source_image)[None])[0]
-    targets = _pictures("target_images", target_images)
-    points = _points("points", as_array(points)[None], 1)[0]
-    truth = _points("truth", truth, len(targets), len(points))
+    source = as_pictures("source_image", as_array(source_image)[None])[0]
+    targets = as_pictures("target_images", target_images)
+    points = as_points("points", as_array(points)[None], 1)[0]
+    truth = as_points("truth", truth, len(targets), len(points))
     found = {
-        label: _points(f"matched[{label!r}]", value, len(targets), len(points))
+        label: as_points(f"matched[{label!r}]", value, len(targets), len(points))
         for label, value in matched.items()
     }
     rows = max(1, len(found))
-    _, axes = _picture_axes(rows, len(targets) + 1, 0.2 / rows, left=1.2)
-    colours = _colours(len(points))
+    _, axes = picture_axes(rows, len(targets) + 1, 0.2 / rows, left=1.2)
+    colours = point_colours(len(points))
     for row, (label, places) in zip(axes, found.items(), strict=True):
-        _draw(row[0], source)
-        _numbered(row[0], points, colours)
-        _row_label(row[0], label)
+        draw(row[0], source)
+        numbered(row[0], points, colours)
+        row_label(row[0], label)
         for axis, face, place, true in zip(row[1:], targets, places, truth, strict=True):
-            _draw(axis, face)
+            draw(axis, face)
             _errors(axis, place, true, colours)
     axes[0, 0].set_title("source", fontsize=9, pad=3)
     return axes[0, 0].figure
-
-
-def _numbered(axis: Axes, points: np.ndarray, colours: Sequence) -> None:
-    _dots(axis, points, colours, size=75 if len(points) <= 20 else 20)
-    if len(points) > 20:
-        return
-    style = {"fontsize": 7, "weight": "bold", "ha": "center", "va": "center_baseline"}
-    for number, (x, y) in enumerate(points, start=1):
-        text = axis.text(x, y, str(number), color="white", **style)
-        text.set_path_effects([withStroke(linewidth=1.6, foreground="black")])
 
 
 def _errors(axis: Axes, places: np.ndarray, truth: np.ndarray, colours: Sequence) -> None:
     axis.plot(*np.stack([places, truth]).transpose(2, 0, 1), color="white", linewidth=1.2)
     axis.scatter(*truth.T, s=40, facecolor="none", edgecolor="white", linewidth=2.2)
     axis.scatter(*truth.T, s=40, facecolor="none", edgecolor=colours, linewidth=1.2)
-    _dots(axis, places, colours, size=16)
-
-
-def _picture_axes(
-    rows: int, columns: int, title: float = 0, left: float = 0, cell: float | None = None
-) -> tuple[Figure, np.ndarray]:
-    """Axes for square pictures; ``title`` and ``left``: inches above each row, left of all."""
-    cell = cell or min(1.6, (WIDTH - left) / columns)
-    size = (columns * cell + left, rows * (cell + title))
-    figure = Figure(figsize=size, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    return figure, axes
-
-
-def _draw(axis: Axes, picture: np.ndarray) -> None:
-    axis.imshow(picture, interpolation="nearest")
-    height, width = picture.shape[:2]
-    axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-
-
-def _row_label(axis: Axes, label: str) -> None:
-    axis.text(
-        -0.08, 0.5, label.replace(" with", "\nwith"), transform=axis.transAxes, fontsize=9,
-        ha="right", va="center",
-    )  # fmt: skip
-
-
-def _dots(axis: Axes, points: np.ndarray, colours: Sequence, size: float) -> None:
-    axis.scatter(*points.T, s=size, color=colours, edgecolor="white", linewidth=0.7, zorder=3)
-
-
-def _colours(count: int) -> list[tuple[float, float, float]]:
-    # Ten colours can be told apart; more points than that share them in turn.
-    return sns.color_palette("colorblind", count)
-
-
-def _faded(face: np.ndarray) -> np.ndarray:
-    grey = face.mean(-1, keepdims=True).repeat(3, -1)
-    return (grey * 0.45 + 255 * 0.55).astype(np.uint8)
-
-
-def _pictures(name: str, images: ArrayLike | Tensor) -> np.ndarray:
-    """``[N,3,S,S]`` in 0..255 as ``[N,S,S,3]`` uint8."""
-    images = as_array(images)
-    if images.ndim != 4 or images.shape[1] != 3 or not len(images):
-        raise ValueError(f"{name} must be [N,3,S,S] with N > 0, got {list(images.shape)}")
-    return np.moveaxis(images, 1, -1).clip(0, 255).astype(np.uint8)
-
-
-def _points(name: str, points: ArrayLike | Tensor, count: int, each: int | None = None):
-    points = as_array(points)
-    fits = points.ndim == 3 and points.shape[2] == 2 and len(points) == count
-    if not fits or each not in (None, points.shape[1]):
-        raise ValueError(f"{name} must be [{count},{each or 'K'},2], got {list(points.shape)}")
-    return points
+    dots(axis, places, colours, size=16)

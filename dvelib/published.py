@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dvelib.errors import StudyError
 
-__all__ = ["published_numbers", "published_tables"]
+__all__ = ["published_experiments", "published_numbers", "published_tables"]
 
 
 @cache
@@ -26,3 +26,12 @@ def published_numbers(table: str) -> dict[str, dict[str, float]]:
     if table not in tables:
         raise StudyError(f"there is no published table {table!r}: choose among {', '.join(tables)}")
     return {row["experiment"]: row["readme"] for row in tables[table]["rows"]}
+
+
+@cache
+def published_experiments() -> dict[str, dict[str, float]]:
+    """The printed numbers of every experiment, whichever tables print it."""
+    return {
+        name: numbers for table in published_tables() for name, numbers in
+        published_numbers(table).items()
+    }

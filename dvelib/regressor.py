@@ -2,15 +2,26 @@
 
 Each landmark owns 50 filters on the descriptors. The spatial softmax of each response gives one
 virtual keypoint, its expected position; a linear map from those 50 points gives the landmark.
+
+The softmax over all positions is never kept. On a GPU it is scaled dot-product attention of
+filters on descriptors, with positions as values. On a CPU `expected_positions` uses how sharp it
+is: with responses times 100, one or two positions in a thousand carry all the weight that float32
+can tell from zero, and only those are worked on.
 """
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["LandmarkRegressor", "landmark_loss", "normalise_points", "denormalise_points"]
+__all__ = ["LandmarkRegressor", "denormalise_points", "expected_positions", "landmark_loss",
+           "normalise_points"]
+
+_TILE_ELEMENTS = 200_000  # responses at a time: what stays in a core's cache
 
 
 class LandmarkRegressor(nn.Module):
@@ -41,15 +52,101 @@ class LandmarkRegressor(nn.Module):
         nn.init.uniform_(self.reg_conv.weight, -bound, bound)
 
     def forward(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
-        batch, _, height, width = descriptors.shape
-        responses = self.inner_conv(descriptors).flatten(2)  # [B,A*V,HW]
-        attention = (self.softmax_scale * responses).softmax(2)
-        expected = attention @ _positions(height, width, descriptors)  # [B,A*V,2]
+        batch = len(descriptors)
+        filters = self.inner_conv.weight.flatten(1)
+        expected = expected_positions(descriptors, filters, self.softmax_scale)  # [B,A*V,2]
         points = self.reg_conv(expected.flatten(1)[..., None, None])
         return (
             points.view(batch, self.landmarks, 2),
             expected.view(batch, self.landmarks, self.virtual_points, 2),
         )
+
+
+def expected_positions(descriptors: Tensor, filters: Tensor, scale: float) -> Tensor:
+    """Mean position under the spatial softmax of ``scale`` times each filter's response.
+
+    Shapes: ``descriptors [B,D,H,W]``, ``filters [C,D]``, result ``[B,C,2]``; differentiable in
+    both. Convention: (x, y) in [-1,1], ``align_corners=True``. Weights below one rounding of the
+    result's type, all together, count as zero on a CPU.
+    """
+    positions = _positions(*descriptors.shape[2:], descriptors)
+    if descriptors.device.type == "cpu":
+        return _SharpAttention.apply(descriptors.flatten(2), filters * scale, positions)
+    return _attention(descriptors.flatten(2), filters, positions, scale)
+
+
+def _attention(descriptors: Tensor, filters: Tensor, positions: Tensor, scale: float) -> Tensor:
+    """The same by PyTorch's fused attention, whose kernels want sizes that are multiples of 8."""
+    batch, dimension, _ = descriptors.shape
+    pad = (0, -dimension % 8)
+    keys = F.pad(descriptors.mT, pad)[:, None]
+    queries = F.pad(filters, pad).expand(batch, 1, -1, -1)
+    values = F.pad(positions, (0, 6)).expand(batch, 1, -1, -1)
+    expected = F.scaled_dot_product_attention(queries, keys, values, scale=scale)
+    return expected[:, 0, :, :2]
+
+
+class _SharpAttention(torch.autograd.Function):
+    """Expected positions from the few weights that are not nothing; see `expected_positions`.
+
+    Shapes: descriptors ``[B,D,N]``, filters ``[C,D]`` times the scale, positions ``[N,2]``.
+    A weight is kept by its row ``b*C+c`` and its cell n.
+    """
+
+    @staticmethod
+    def forward(ctx, descriptors: Tensor, filters: Tensor, positions: Tensor) -> Tensor:
+        batch, channels = len(descriptors), len(filters)
+        row, cell, logits, peaks = _largest_responses(descriptors, filters)
+        weights = (logits - peaks[row]).exp_()
+        totals = torch.zeros_like(peaks).index_add_(0, row, weights)
+        weights /= totals[row]
+        expected = positions.new_zeros(batch * channels, 2)
+        expected.index_add_(0, row, weights[:, None] * positions[cell])
+        expected[totals == 0] = math.nan  # a response that is no number keeps no weight at all
+        ctx.save_for_backward(descriptors, filters, positions, row, cell, weights, expected)
+        return expected.view(batch, channels, 2)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        descriptors, filters, positions, row, cell, weights, expected = ctx.saved_tensors
+        gradient = gradient.reshape(-1, 2)
+        slope = (gradient[row] * (positions[cell] - expected[row])).sum(1).mul_(weights)
+        image, channel = row // len(filters), row % len(filters)
+        to_descriptors = to_filters = None
+        if ctx.needs_input_grad[0]:
+            moved = torch.zeros_like(descriptors.mT, memory_format=torch.contiguous_format)
+            moved.index_put_((image, cell), slope[:, None] * filters[channel], accumulate=True)
+            to_descriptors = moved.mT
+        if ctx.needs_input_grad[1]:
+            found = descriptors[image, :, cell]  # [n,D]
+            to_filters = torch.zeros_like(filters)
+            to_filters.index_add_(0, channel, slope[:, None] * found)
+        return to_descriptors, to_filters, None
+
+
+def _largest_responses(descriptors: Tensor, filters: Tensor) -> tuple[Tensor, ...]:
+    """Rows, cells and values of the responses near their row's peak, and the peaks ``[B*C]``."""
+    batch, _, cells = descriptors.shape
+    channels = len(filters)
+    # The responses left out weigh, all together, less than one rounding.
+    depth = math.log(cells / torch.finfo(filters.dtype).eps)
+    step = max(1, _TILE_ELEMENTS // cells)
+    tile = filters.new_empty(min(step, channels), cells)
+    peaks = filters.new_empty(batch * channels)
+    found, values = [], []
+    for first in range(0, batch * channels, channels):
+        for at in range(0, channels, step):
+            part = filters[at : at + step]
+            responses = torch.mm(part, descriptors[first // channels], out=tile[: len(part)])
+            top = peaks[first + at : first + at + len(part)]
+            torch.amax(responses, 1, out=top)
+            # NumPy finds the few true values among many faster than torch.nonzero does.
+            near = np.flatnonzero(responses.numpy() >= (top - depth).numpy()[:, None])
+            values.append(responses.view(-1)[torch.from_numpy(near)])
+            found.append(near + (first + at) * cells)
+    flat = torch.from_numpy(np.concatenate(found))
+    row = flat // cells
+    return row, flat - row * cells, torch.cat(values), peaks
 
 
 def _positions(height: int, width: int, like: Tensor) -> Tensor:
@@ -63,8 +160,14 @@ def _positions(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def landmark_loss(predicted: Tensor, truth: Tensor, alpha: float = 10.0) -> Tensor:
-    """Smooth L1 of ``alpha`` times the coordinates, both ``[B,A,2]`` in [-1,1]; a scalar."""
-    return F.smooth_l1_loss(alpha * predicted, alpha * truth)
+    """Mean smooth L1 of ``alpha`` times the coordinates, both ``[B,A,2]`` in [-1,1]; a scalar.
+
+    Landmarks whose truth is NaN were not set and do not count.
+    """
+    known = ~truth.isnan()
+    truth = torch.where(known, truth, predicted.detach())
+    total = F.smooth_l1_loss(alpha * predicted, alpha * truth, reduction="sum")
+    return total / known.sum().clamp(min=1)
 
 
 def normalise_points(points: Tensor, size: int) -> Tensor:

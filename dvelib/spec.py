@@ -1,4 +1,4 @@
-"""What an embedding, a table and a profile are: typed, strict, and readable from YAML.
+"""What an embedding, a regressor, a table and a profile are: typed, strict, readable from YAML.
 
 An unknown key, a value of the wrong type or out of range is an error that names the key.
 """
@@ -24,8 +24,13 @@ from dvelib.networks import side_multiple
 from dvelib.parameters import read_yaml, validate
 
 __all__ = [
-    "DataSpec", "EmbeddingSpec", "ProfileSpec", "RowSpec", "TableSpec", "read_yaml", "validate",
-]
+    "BENCHMARKS", "BenchmarkData", "DataSpec", "EmbeddingSpec", "ProfileSpec", "RegressorSpec",
+    "RowSpec", "TableSpec", "read_yaml", "validate",
+]  # fmt: skip
+
+# Where landmarks are regressed, by the names that tables and profiles use.
+BENCHMARKS = ("mafl", "300w", "aflw", "aflw-mtfl")
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -43,9 +48,16 @@ def _distinct(values: tuple) -> tuple:
     return values
 
 
+def _rising(values: tuple) -> tuple:
+    if list(values) != sorted(set(values)):
+        raise ValueError("must rise")
+    return values
+
+
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, le=10)]
+Rising = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_rising)]
 
 
 class DataSpec(Strict):
@@ -55,6 +67,21 @@ class DataSpec(Strict):
     folder: str | None = None
     limit: Positive | None = None
     skip_bad: bool = False
+
+
+class BenchmarkData(Strict):
+    """The faces that landmarks are learned and tested on; at most so many of each split."""
+
+    name: Annotated[str, AfterValidator(_known_dataset)]
+    folder: str | None = None
+    train_images: Positive | None = None
+    test_images: Positive | None = None
+    skip_bad: bool = False
+
+    def of(self, split: str) -> DataSpec:
+        """The images of a split."""
+        limit = self.train_images if split == "train" else self.test_images
+        return DataSpec(name=self.name, folder=self.folder, limit=limit, skip_bad=self.skip_bad)
 
 
 class EmbeddingSpec(Strict):
@@ -83,7 +110,7 @@ class EmbeddingSpec(Strict):
     bias_lr: Rate | None = 1e-5
     weight_decay: Rate = 0.0
     amsgrad: bool = True
-    lower_rate_from: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    lower_rate_from: Rising = ()
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     seed: Natural = 0
     parent: EmbeddingSpec | None = None
@@ -103,8 +130,6 @@ class EmbeddingSpec(Strict):
                 f"{self.architecture} cannot halve evenly: it must be a multiple of "
                 f"{side_multiple(self.architecture)}"
             )
-        if list(self.lower_rate_from) != sorted(set(self.lower_rate_from)):
-            raise ValueError(f"lower_rate_from must rise, got {list(self.lower_rate_from)}")
         return self
 
     @property
@@ -120,21 +145,60 @@ class EmbeddingSpec(Strict):
 
     def digest(self, *versions: str) -> str:
         """Ten characters that change with any value here and with the given versions."""
-        text = json.dumps([self.model_dump(mode="json"), *versions], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return _spec_digest(self, *versions)
+
+
+class RegressorSpec(Strict):
+    """Everything that decides a landmark regressor on a frozen embedding. Defaults: published.
+
+    ``embedding``: the name of its folder. The learning rate is divided by ten from each epoch of
+    ``lower_rate_from`` (counted from one) on. ``alpha`` multiplies the coordinates in the loss.
+    """
+
+    embedding: str
+    benchmark: Literal[BENCHMARKS]
+    data: BenchmarkData
+    virtual_points: Positive = 50
+    softmax_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    epochs: Positive = 300
+    batch: Positive = 32
+    learning_rate: Rate = 1e-3
+    weight_decay: Rate = 5e-4
+    amsgrad: bool = True
+    lower_rate_from: Rising = (102, 252)
+    seed: Natural = 0
+
+    @property
+    def slug(self) -> str:
+        """The readable part of its folder's name."""
+        return f"{self.benchmark}-{self.embedding}"
+
+    def digest(self, *versions: str) -> str:
+        """Ten characters that change with any value here and with the given versions."""
+        return _spec_digest(self, *versions)
+
+
+def _spec_digest(spec: BaseModel, *versions: str) -> str:
+    text = json.dumps([spec.model_dump(mode="json"), *versions], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 class RowSpec(Strict):
-    """One row of a table: which embedding, and its experiment among the published ones."""
+    """One row of a table: which embedding, and its experiment among the published ones, if any.
+
+    ``finetuned``: the embedding went on learning, without labels, on the table's own benchmark.
+    """
 
     architecture: Literal["smallnet", "hourglass"]
     dimension: Positive
     exchange: bool
-    published: str
+    finetuned: bool = False
+    published: str | None = None
 
     @property
     def label(self) -> str:
-        return _label(self)
+        return _label(self) + (", fine-tuned" if self.finetuned else "")
 
 
 def _label(which: EmbeddingSpec | RowSpec) -> str:
@@ -143,12 +207,14 @@ def _label(which: EmbeddingSpec | RowSpec) -> str:
 
 
 class TableSpec(Strict):
-    """One table of the paper: ``params/<table>.yaml``."""
+    """One table of the paper: ``params/<table>.yaml``. ``benchmark``: whose landmarks it regresses,
+    none for a table of matching errors."""
 
     notebook: str
     title: str
     published: str
     claim: str
+    benchmark: Literal[BENCHMARKS] | None = None
     rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
 
 
@@ -170,14 +236,27 @@ def _partial(model: type[BaseModel], without: set[str]) -> type[BaseModel]:
 
 # What the rows of the tables and the seeds of the profile decide is no setting.
 Settings = _partial(EmbeddingSpec, without={"architecture", "dimension", "exchange", "seed"})
+RegressorSettings = _partial(RegressorSpec, without={"embedding", "benchmark", "data", "seed"})
+
+
+class BenchmarkSpec(Strict):
+    """What a profile puts in the place of a benchmark, and how regressors differ there.
+
+    ``stand_in`` says, by split, what the images are where they are not the published ones.
+    """
+
+    data: BenchmarkData
+    stand_in: dict[Literal["train", "test"], str] = {}
+    settings: RegressorSettings = RegressorSettings()
 
 
 class ProfileSpec(Strict):
     """What one run of the study shares: ``params/profiles/<profile>.yaml``.
 
     ``embedding`` holds values of `EmbeddingSpec` for all embeddings; ``hourglass`` values that
-    differ for hourglasses. ``architectures`` and ``dimensions`` choose which rows of the tables
-    run. ``threads``: CPU threads of one training; trainings fill the machine side by side.
+    differ for hourglasses; ``regressor`` values of `RegressorSpec` for all benchmarks.
+    ``architectures`` and ``dimensions`` choose which rows of the tables run. ``threads``: CPU
+    threads of one training; trainings fill the machine side by side.
     """
 
     title: str
@@ -193,6 +272,8 @@ class ProfileSpec(Strict):
     embedding: Settings
     hourglass: Settings = Settings()
     matching: MatchingSpec
+    regressor: RegressorSettings = RegressorSettings()
+    benchmarks: dict[Literal[BENCHMARKS], BenchmarkSpec] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Positive = 1
 
@@ -204,5 +285,18 @@ class ProfileSpec(Strict):
         values = self.embedding.model_dump(exclude_unset=True)
         if row.architecture == "hourglass":
             values |= self.hourglass.model_dump(exclude_unset=True)
-        values |= row.model_dump(exclude={"published"}) | {"seed": seed}
+        values |= row.model_dump(exclude={"published", "finetuned"}) | {"seed": seed}
         return validate(EmbeddingSpec, values, where)
+
+    def regressor_spec(
+        self, benchmark: str, embedding: str, seed: int, where: str
+    ) -> RegressorSpec:
+        """The specification of a regressor on an embedding under this profile.
+
+        Raises StudyError naming the place and the key where the profile's values are wrong.
+        """
+        chosen = self.benchmarks[benchmark]
+        values = self.regressor.model_dump(exclude_unset=True)
+        values |= chosen.settings.model_dump(exclude_unset=True)
+        values |= {"embedding": embedding, "benchmark": benchmark, "seed": seed}
+        return validate(RegressorSpec, values | {"data": chosen.data.model_dump()}, where)

@@ -47,8 +47,11 @@ def test_plan_lists_every_embedding_and_how_it_is_trained(dve):
     assert (status, err) == (0, "")
     study = Study.load("smoke")
     first, *rest = out.splitlines()
-    assert first == f"Smoke test: {len(study.tables)} tables, {len(study.embeddings)} embeddings"
-    assert [line.split(":")[0].strip() for line in rest] == list(study.embeddings)
+    counts = f"{len(study.embeddings)} embeddings, {len(study.regressors)} regressors"
+    assert first == f"Smoke test: {len(study.tables)} tables, {counts}"
+    names = [line.split(":")[0].strip() for line in rest]
+    assert names == [*study.embeddings, *study.regressors]
+    assert rest[-1].endswith(": landmarks of synthetic, 2 epochs, to train")
     assert rest[0].startswith("  smallnet-3d-exchange-seed0-")
     assert rest[0].endswith(": SmallNet 3-d with exchange, 3 steps of 4 pairs, to train")
 

@@ -30,7 +30,53 @@ def test_tables_share_the_embeddings_they_have_in_common():
     study = Study.load("smoke")
     rows = [row for table in study.rows.values() for row in table]
     asked = [name for row in rows for name in row.embeddings]
-    assert len(asked) == 7 and len(set(asked)) == len(study.embeddings) == 5
+    assert len(asked) == 5 * 3 + 5 * 4 and len(set(asked)) == len(study.embeddings) == 5
+    regressors = [name for row in rows for name in row.regressors]
+    assert len(regressors) == 4 * 3 + 4 * 4 and len(set(regressors)) == len(study.regressors) == 20
+
+
+def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_code(
+    params, monkeypatch
+):
+    before = set(Study.load("smoke").regressors)
+    smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
+    less = {"data": {"name": "synthetic", "train_images": 11, "test_images": 6}}
+    for change in (
+        {"embedding": smoke["embedding"] | {"steps": 4}},
+        {"regressor": smoke["regressor"] | {"epochs": 3}},
+        {"benchmarks": dict.fromkeys(smoke["benchmarks"], less)},
+    ):
+        assert not before & set(Study.load("smoke", params=params(**change)).regressors)
+        params(**smoke)
+    words = {name: value | {"stand_in": {"test": "x"}} for name, value in
+             smoke["benchmarks"].items()}
+    assert set(Study.load("smoke", params=params(benchmarks=words)).regressors) == before
+    monkeypatch.setattr("dvelib.study.REGRESSOR_CODE", ("regressor.py",))
+    assert not before & set(Study.load("smoke").regressors)
+
+
+def test_settings_of_a_benchmark_go_before_those_of_the_profile(params):
+    smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
+    smoke["benchmarks"]["300w"]["settings"] = {"epochs": 7}
+    specs = Study.load("smoke", params=params(**smoke)).regressors.values()
+    assert {(s.benchmark == "300w", s.epochs) for s in specs} == {(True, 7), (False, 2)}
+
+
+def test_faces_of_a_benchmark_say_what_they_stand_in_for(params):
+    smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
+    smoke["benchmarks"]["mafl"]["stand_in"] = {"train": "drawn"}
+    study = Study.load("smoke", params=params(**smoke))
+    spec = next(s for s in study.regressors.values() if s.benchmark == "mafl")
+    train, test = (study.benchmark_data(spec, split) for split in ("train", "test"))
+    assert (train.stand_in, len(train)) == ("drawn", 12)
+
+
+def test_rows_that_go_on_learning_on_a_benchmark_do_not_run_yet():
+    rows = Study.load("smoke").rows["ablation_exchange_regression_aflw"]
+    finetuned = [row for row in rows if row.spec.finetuned]
+    assert len(finetuned) == 8 and not any(row.embeddings for row in finetuned)
+    assert finetuned[-1].label == "SmallNet 64-d with exchange, fine-tuned"
+    assert finetuned[-1].published == {"iod": 7.79}
 
 
 def test_rows_that_do_not_run_keep_the_papers_numbers():
@@ -42,7 +88,7 @@ def test_rows_that_do_not_run_keep_the_papers_numbers():
 
 def test_every_seed_is_an_embedding(params):
     study = Study.load("smoke", params=params(seeds=[0, 1, 2]))
-    assert len(study.embeddings) == 15
+    assert len(study.embeddings) == 15 and len(study.regressors) == 60
     assert {len(row.embeddings) for rows in study.rows.values() for row in rows} == {0, 3}
 
 
@@ -90,6 +136,9 @@ def test_method_code_is_all_there():
         ({"matching": {"data": {"name": "celebb"}}}, "matching.data.name: must be one of"),
         ({"embedding": {"stepz": 3}}, "smoke.yaml: unknown key 'embedding.stepz'"),
         ({"extra": 1}, "unknown key 'extra'"),
+        ({"benchmarks": {}}, "benchmarks: mafl is missing, and params/landmark_regression_mafl"),
+        ({"regressor": {"epoch": 3}}, "unknown key 'regressor.epoch'; did you mean 'epochs'"),
+        ({"regressor": {"seed": 3}}, "unknown key 'regressor.seed'"),
     ],
 )
 def test_mistakes_in_a_profile_stop_before_anything_runs(params, change, message):
@@ -100,7 +149,8 @@ def test_mistakes_in_a_profile_stop_before_anything_runs(params, change, message
 def test_a_row_must_name_a_published_experiment(params):
     path = params.folder / "learned_embeddings.yaml"
     path.write_text(path.read_text().replace("celeba-smallnet-3d-dve", "celeba-smallnet-3d-dvee"))
-    with pytest.raises(StudyError, match="'celeba-smallnet-3d-dvee' is no experiment"):
+    message = "'celeba-smallnet-3d-dvee' is no published experiment; did you mean 'celeba-small"
+    with pytest.raises(StudyError, match=message):
         Study.load("smoke", params=params.folder)
 
 

@@ -1,24 +1,37 @@
-"""Datasets: from their published layouts, or any folder, to uint8 images and landmarks."""
+"""Datasets: from their published layouts, or any folder, to uint8 images and landmarks.
+
+The names that can be opened:
+
+- ``synthetic``, ``synthetic-68``: procedural faces with five landmarks, or all 68;
+- ``celeba``: CelebA without MAFL, the published training set; its test split is the published
+  validation set;
+- ``mafl``: MAFL's lists, of CelebA's images (its root is CelebA's folder);
+- ``300w``: 300-W with 68 landmarks, scaled to the nearest pixel as published;
+- ``300w-bicubic``: the same, scaled as today's Pillow does by default;
+- ``aflw``: AFLW_R, the re-cropped AFLW;
+- ``aflw-mtfl``: AFLW_M, the AFLW part of MTFL;
+- ``folder``: any folder of pictures, with landmarks in an optional ``landmarks.csv``.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dvelib.data.aflw_mtfl import AflwMtfl
-from dvelib.data.base import FaceDataset, Layout, Listing, check_crop
 from dvelib.data.cache import content_digest, decode
-from dvelib.data.folder import Folder
+from dvelib.data.dataset import FaceDataset, check_crop
+from dvelib.data.known import LAYOUTS, layout_code
+from dvelib.data.layout import Layout, Listing
 from dvelib.errors import StudyError
 
-__all__ = ["DATASETS", "FaceDataset", "dataset_digest", "open_dataset"]
+__all__ = ["DATASETS", "SYNTHETIC", "FaceDataset", "dataset_digest", "open_dataset"]
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (AflwMtfl(), Folder())}
-
-DATASETS = ("synthetic", *LAYOUTS)
+# The procedural faces, with five landmarks or all 68.
+SYNTHETIC = {"synthetic": 5, "synthetic-68": 68}
+DATASETS = (*SYNTHETIC, *LAYOUTS)
 SPLITS = ("train", "test")
 
 
@@ -31,34 +44,42 @@ def open_dataset(
     crop: int = 0,
     limit: int | None = None,
     skip_bad: bool = False,
+    stand_in: str | None = None,
 ) -> FaceDataset:
     """Open one split of a dataset as squares of side ``size``, of which ``crop`` will be cut.
 
     ``name``: one of `DATASETS`. ``root``: the folder that directly holds the dataset's layout
-    (none for ``synthetic``). ``limit``: at most so many images, evenly spaced through the split.
-    ``skip_bad``: leave out files that are no image rather than stop.
+    (none for synthetic faces). ``limit``: at most so many images, evenly spaced through the
+    split. ``skip_bad``: leave out files that are missing or no image rather than stop.
+    ``stand_in``: what the images are, where they only stand in for the published ones.
     Convention: landmarks (x, y) in pixels of the cropped square.
     Raises StudyError, one sentence naming file and remedy, for anything that is not as it
     should be.
     """
     check_crop(size, crop)
-    if name == "synthetic":
+    if name in SYNTHETIC:
         from dvelib.data.synthetic_dataset import open_synthetic
 
-        return open_synthetic(_split(split), size=size, crop=crop, limit=limit)
-    layout, root, listing = _listing(name, root, split, limit)
+        faces = open_synthetic(_split(split), SYNTHETIC[name], size=size, crop=crop, limit=limit)
+        return replace(faces, stand_in=stand_in)
+    layout, root, listing = _listing(name, root, split)
+    if name != "folder":  # its splits have no picture in common by construction
+        _refuse_one_list(layout, root, split, listing)
+    listing, lost = _chosen(root, split, listing, limit, skip_bad)
     digest = content_digest(root, listing.files)
-    decoded = decode(layout, root, listing.files, size, digest, skip_bad)
+    decoded = decode(layout, root, listing, size, digest, skip_bad)
     if not decoded.good.any():
         raise StudyError(
             f"{root}: none of the {len(listing.files)} files of the {split} split can be read as "
             f"an image: repair or replace them"
         )
-    labelled = _with_labels(digest, listing)
-    listing, skipped = _drop_bad(listing, decoded.good)
+    labelled = _with_labels(digest, layout, listing)
+    lost += tuple(f for f, ok in zip(listing.files, decoded.good, strict=True) if not ok)
+    listing = listing.choose(decoded.good.nonzero()[0])
     landmarks = listing.landmarks
     if landmarks is not None:
-        landmarks = layout.place(landmarks, decoded.sources, size).astype(np.float32)
+        landmarks = layout.place(landmarks, decoded.sources, listing.boxes, size)
+        landmarks = landmarks.astype(np.float32)
     return FaceDataset(
         name=layout.name,
         title=layout.title if name != "folder" else f"folder {root.name}",
@@ -70,27 +91,33 @@ def open_dataset(
         full_landmarks=landmarks,
         eyes=layout.eyes,
         digest=labelled,
+        root=root,
         published_count=layout.published.get(split),
         identities=listing.identities,
-        skipped=skipped,
+        skipped=lost,
+        stand_in=stand_in,
     )
 
 
-def dataset_digest(name: str, root: Path | str | None, split: str, limit: int | None) -> str:
-    """What changes whenever the split's images or landmarks change; opens no image."""
-    if name == "synthetic":
+def dataset_digest(
+    name: str, root: Path | str | None, split: str, limit: int | None, skip_bad: bool = False
+) -> str:
+    """What changes whenever the split's images or landmarks would; opens no image."""
+    if name in SYNTHETIC:
         from dvelib.data.synthetic_dataset import synthetic_digest
 
-        return synthetic_digest(_split(split), limit)
-    _, root, listing = _listing(name, root, split, limit)
-    return _with_labels(content_digest(root, listing.files), listing)
+        return synthetic_digest(_split(split), SYNTHETIC[name], limit)
+    layout, root, listing = _listing(name, root, split)
+    listing, _ = _chosen(root, split, listing, limit, skip_bad)
+    return _with_labels(content_digest(root, listing.files), layout, listing)
 
 
-def _with_labels(digest: str, listing: Listing) -> str:
-    """The images' digest, and that of what the lists say about them where they say anything."""
-    if listing.landmarks is None:
-        return digest
-    total = hashlib.sha256(digest.encode() + listing.landmarks.tobytes())
+def _with_labels(digest: str, layout: Layout, listing: Listing) -> str:
+    """Digest of the images, of the code that reads them and of what the lists say about them."""
+    total = hashlib.sha256(f"{digest} {layout.name} {layout_code(layout)}".encode())
+    for array in (listing.landmarks, listing.boxes):
+        if array is not None:
+            total.update(array.tobytes())
     total.update("\0".join(listing.identities or ()).encode())
     return total.hexdigest()
 
@@ -101,9 +128,8 @@ def _split(split: str) -> str:
     return split
 
 
-def _listing(
-    name: str, root: Path | str | None, split: str, limit: int | None
-) -> tuple[Layout, Path, Listing]:
+def _listing(name: str, root: Path | str | None, split: str) -> tuple[Layout, Path, Listing]:
+    """The layout, its root and the whole split as its files say it."""
     if name not in LAYOUTS:
         raise StudyError(f"there is no dataset {name!r}: choose among {', '.join(DATASETS)}")
     if root is None:
@@ -120,7 +146,35 @@ def _listing(
             f"{root}: the {split} split of {name} is empty, for its list names no image: "
             f"unpack the data again"
         )
-    return LAYOUTS[name], root, _limit(listing, limit)
+    return LAYOUTS[name], root, listing
+
+
+def _refuse_one_list(layout: Layout, root: Path, split: str, listing: Listing) -> None:
+    """Raises StudyError where every test image is a training image, too."""
+    try:
+        other = layout.listing(root, "test" if split == "train" else "train")
+    except StudyError:
+        return  # what is wrong with the other split matters when it is opened
+    train, test = (listing, other) if split == "train" else (other, listing)
+    if test.files and set(test.files) <= set(train.files):
+        raise StudyError(
+            f"{root}: every test image of {layout.name} is also a training image: "
+            f"give each split its own list"
+        )
+
+
+def _chosen(
+    root: Path, split: str, listing: Listing, limit: int | None, skip_bad: bool
+) -> tuple[Listing, tuple[str, ...]]:
+    """The images to open, and the missing files that were left out."""
+    lost: tuple[str, ...] = ()
+    if skip_bad:
+        there = np.array([(root / f).is_file() for f in listing.files])
+        lost = tuple(f for f, ok in zip(listing.files, there, strict=True) if not ok)
+        if not there.any():
+            raise StudyError(f"{root}: none of the {len(lost)} files of the {split} split exists")
+        listing = listing.choose(there.nonzero()[0])
+    return _limit(listing, limit), lost
 
 
 def _limit(listing: Listing, limit: int | None) -> Listing:
@@ -129,18 +183,4 @@ def _limit(listing: Listing, limit: int | None) -> Listing:
         raise StudyError(f"the number of images (limit) must be at least 1, got {limit}")
     if limit is None or limit >= count:
         return listing
-    return _choose(listing, np.arange(limit) * count // limit)
-
-
-def _drop_bad(listing: Listing, good: np.ndarray) -> tuple[Listing, tuple[str, ...]]:
-    skipped = tuple(f for f, ok in zip(listing.files, good, strict=True) if not ok)
-    return (_choose(listing, good.nonzero()[0]) if skipped else listing), skipped
-
-
-def _choose(listing: Listing, index: np.ndarray) -> Listing:
-    return dataclasses.replace(
-        listing,
-        files=tuple(listing.files[i] for i in index),
-        landmarks=None if listing.landmarks is None else listing.landmarks[index],
-        identities=listing.identities and tuple(listing.identities[i] for i in index),
-    )
+    return listing.choose(np.arange(limit) * count // limit)

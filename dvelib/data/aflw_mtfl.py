@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dvelib.data.base import Layout, Listing, read_table, require
+from dvelib.data.layout import Layout, Listing, read_table, require
+from dvelib.data.reading import numbers
 from dvelib.errors import StudyError
 
 FRAME = 150
@@ -28,7 +29,9 @@ class AflwMtfl(Layout):
     def listing(self, root: Path, split: str) -> Listing:
         return _train(root) if split == "train" else _test(root)
 
-    def place(self, points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
+    def place(
+        self, points: np.ndarray, sources: np.ndarray, boxes: np.ndarray | None, size: int
+    ) -> np.ndarray:
         return (points - 1) * (size / FRAME)
 
 
@@ -42,9 +45,9 @@ def _train(root: Path) -> Listing:
             f"found the columns {', '.join(map(str, table.columns))}: {AGAIN}"
         )
     files = _files(table["crop_file"], path)
-    chosen = _numbers(table[["set"]], files, path, "set")[:, 0] == 1
+    chosen = numbers(table[["set"]], files, path, "set", AGAIN)[:, 0] == 1
     table, files = table[chosen], files[chosen]
-    points = _numbers(table.iloc[:, 4:14], files, path, "coordinate").reshape(-1, 5, 2)
+    points = numbers(table.iloc[:, 4:14], files, path, "coordinate", AGAIN).reshape(-1, 5, 2)
     return Listing(tuple("aflw_cropped/" + f for f in files), points)
 
 
@@ -57,7 +60,7 @@ def _test(root: Path) -> Listing:
             f"found {table.shape[1]} columns: {AGAIN}"
         )
     files = _files(table[0], path).str.replace("\\", "/", regex=False)
-    values = _numbers(table.iloc[:, 1:11], files, path, "coordinate")
+    values = numbers(table.iloc[:, 1:11], files, path, "coordinate", AGAIN)
     points = np.stack([values[:, :5], values[:, 5:]], 2)
     return Listing(tuple("MTFL/" + f for f in files), points)
 
@@ -66,11 +69,3 @@ def _files(names: pd.Series, path: Path) -> pd.Series:
     if names.isna().any():
         raise StudyError(f"{path}: entry {names.isna().argmax() + 1} names no image: {AGAIN}")
     return names.astype(str)
-
-
-def _numbers(columns: pd.DataFrame, files: pd.Series, path: Path, what: str) -> np.ndarray:
-    values = columns.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    bad = (~np.isfinite(values)).any(axis=1).nonzero()[0]
-    if len(bad):
-        raise StudyError(f"{path}: {files.iloc[bad[0]]} has a {what} that is not a number: {AGAIN}")
-    return values

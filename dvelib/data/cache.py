@@ -1,13 +1,13 @@
 """Decoding a dataset once, into one uint8 array on disk named by its content and size.
 
 The content digest covers names and bytes of all files. It is remembered against their sizes and
-times of change, so an unchanged dataset opens without being read again.
+times of change, so an unchanged dataset opens without being read again; so is a hash of each file,
+by which the same picture is known again elsewhere.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -21,13 +21,13 @@ import platformdirs
 from filelock import FileLock
 from PIL import Image
 
-from dvelib.code_digest import code_digest
-from dvelib.data.base import Layout
+from dvelib.data.known import layout_code
+from dvelib.data.layout import Layout, Listing
 from dvelib.errors import StudyError
-from dvelib.files import atomic_path, write_json
+from dvelib.files import atomic_path
 from dvelib.progress import track
 
-__all__ = ["Decoded", "cache_folder", "content_digest", "decode", "fill_once"]
+__all__ = ["Decoded", "cache_folder", "content_digest", "decode", "file_hashes", "fill_once"]
 
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -47,17 +47,26 @@ def cache_folder() -> Path:
 
 def content_digest(root: Path, files: Sequence[str]) -> str:
     """Digest of the names and bytes of these files; raises StudyError naming a missing one."""
+    return str(_digests(root, files)["content"])
+
+
+def file_hashes(root: Path, files: Sequence[str]) -> np.ndarray:
+    """A hash ``[N]`` uint64 of each file's bytes: equal files have equal ones."""
+    return _digests(root, files)["files"]
+
+
+def _digests(root: Path, files: Sequence[str]) -> dict[str, np.ndarray]:
     listing = hashlib.sha256()
     for name in files:
         status = _status(root / name)
         listing.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     listing.update(str(root.resolve()).encode())
-    memo = cache_folder() / "digests" / f"{listing.hexdigest()[:32]}.json"
-    if memo.exists():
-        return json.loads(memo.read_text())["content"]
-    content = _hash_files(root, files)
-    write_json(memo, {"root": str(root), "files": len(files), "content": content})
-    return content
+    memo = cache_folder() / "digests" / f"{listing.hexdigest()[:32]}.npz"
+    if not memo.exists():
+        content, hashes = _hash_files(root, files)
+        with atomic_path(memo) as path:
+            np.savez(path, content=content, files=hashes)
+    return np.load(memo)
 
 
 def _status(path: Path) -> os.stat_result:
@@ -68,20 +77,22 @@ def _status(path: Path) -> os.stat_result:
     if status is None or not stat.S_ISREG(status.st_mode):
         raise StudyError(
             f"{path} is missing, and the dataset's list names it: "
-            f"put it back, or take it off the list"
+            f"put it back, take it off the list, or set skip_bad to true to leave such files out"
         )
     return status
 
 
-def _hash_files(root: Path, files: Sequence[str]) -> str:
+def _hash_files(root: Path, files: Sequence[str]) -> tuple[str, np.ndarray]:
     def one(name: str) -> bytes:
-        return name.encode() + b"\0" + hashlib.sha256((root / name).read_bytes()).digest()
+        return hashlib.sha256((root / name).read_bytes()).digest()
 
-    total = hashlib.sha256()
+    total, hashes = hashlib.sha256(), []
     with ThreadPoolExecutor(THREADS) as pool:
-        for part in track(pool.map(one, files), len(files), f"reading {root.name}", "files"):
-            total.update(part)
-    return total.hexdigest()
+        digests = track(pool.map(one, files), len(files), f"reading {root.name}", "files")
+        for name, digest in zip(files, digests, strict=True):
+            total.update(name.encode() + b"\0" + digest)
+            hashes.append(int.from_bytes(digest[:8], "big"))
+    return total.hexdigest(), np.array(hashes, dtype=np.uint64)
 
 
 @contextmanager
@@ -109,20 +120,20 @@ class Decoded:
 
 
 def decode(
-    layout: Layout, root: Path, files: Sequence[str], size: int, digest: str, skip_bad: bool
+    layout: Layout, root: Path, listing: Listing, size: int, digest: str, skip_bad: bool
 ) -> Decoded:
     """Images of these files as squares of that side, decoded at most once a machine.
 
     Raises StudyError naming the first file that is no image, unless ``skip_bad``.
     """
-    folder = cache_folder() / "images" / f"{layout.name}-{digest[:24]}-{_code(layout)}-{size}"
+    folder = cache_folder() / "images" / _key(layout, listing, size, digest)
     with fill_once(folder) as empty:
         if empty:
-            _fill(folder, layout, root, files, size)
+            _fill(folder, layout, root, listing, size)
     with np.load(folder / "sources.npz") as stored:
         sources, good, reason = stored["sources"], stored["good"], str(stored["reason"])
     if not good.all() and not skip_bad:
-        first = root / files[int(np.argmin(good))]
+        first = root / listing.files[int(np.argmin(good))]
         raise StudyError(
             f"{first} cannot be read as an image ({reason}): repair or remove it, "
             f"or set skip_bad to true to leave such files out"
@@ -130,23 +141,27 @@ def decode(
     return Decoded(np.load(folder / "images.npy", mmap_mode="r"), sources[good], good)
 
 
-def _code(layout: Layout) -> str:
-    """Digest of the code that makes squares: pictures made by other code are not reused."""
-    module = type(layout).__module__.removeprefix("dvelib.").replace(".", "/")
-    return code_digest("data/base.py", f"{module}.py")
+def _key(layout: Layout, listing: Listing, size: int, digest: str) -> str:
+    """The name of what was decoded: of these files, with these boxes, by this code."""
+    if listing.boxes is not None:
+        digest = hashlib.sha256(digest.encode() + listing.boxes.tobytes()).hexdigest()
+    return f"{layout.name}-{digest[:24]}-{layout_code(layout)}-{size}"
 
 
-def _fill(folder: Path, layout: Layout, root: Path, files: Sequence[str], size: int) -> None:
-    def one(name: str) -> tuple[np.ndarray | str, tuple[int, int]]:
+def _fill(folder: Path, layout: Layout, root: Path, listing: Listing, size: int) -> None:
+    def one(index: int) -> tuple[np.ndarray | str, tuple[int, int]]:
+        path = root / listing.files[index]
+        box = None if listing.boxes is None else listing.boxes[index]
         try:
-            with Image.open(root / name) as image:
-                picture = layout.square(image.convert("RGB"), size)
+            with Image.open(path) as image:
+                picture = layout.square(image.convert("RGB"), size, box)
                 return np.asarray(picture).transpose(2, 0, 1), image.size
         except Exception as error:  # Pillow's decoders raise almost anything on a broken file
-            return str(error).replace(str(root / name), "the file"), (0, 0)
+            return str(error).replace(str(path), "the file"), (0, 0)
 
+    count = len(listing.files)
     with ThreadPoolExecutor(THREADS) as pool:
-        results = track(pool.map(one, files), len(files), f"decoding {root.name}", "images")
+        results = track(pool.map(one, range(count)), count, f"decoding {root.name}", "images")
         decoded = [(picture, source) for picture, source in results]
     good = np.array([not isinstance(picture, str) for picture, _ in decoded], dtype=bool)
     images = [picture for picture, _ in decoded if not isinstance(picture, str)]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dvelib.data.base import Layout, Listing, read_table
+from dvelib.data.layout import Layout, Listing, read_table
 from dvelib.errors import StudyError
 
 LANDMARKS_FILE = "landmarks.csv"
@@ -48,10 +48,12 @@ class Folder(Layout):
             )
         return Listing(tuple(chosen)) if labels is None else _labelled(chosen, labels)
 
-    def square(self, image: Image.Image, size: int) -> Image.Image:
-        return super().square(image.crop(_central_square(*image.size)), size)
+    def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
+        return super().square(image.crop(_central_square(*image.size)), size, box)
 
-    def place(self, points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
+    def place(
+        self, points: np.ndarray, sources: np.ndarray, boxes: np.ndarray | None, size: int
+    ) -> np.ndarray:
         side = sources.min(axis=1)
         offset = (sources - side[:, None]) // 2
         # Pixel centres are whole numbers on both sides, so the scale acts around -1/2.

@@ -10,8 +10,8 @@ import torch
 
 from dvelib.code_digest import code_digest
 from dvelib.data import synthetic
-from dvelib.data.base import FaceDataset
 from dvelib.data.cache import cache_folder, fill_once
+from dvelib.data.dataset import FaceDataset
 from dvelib.data.synthetic import SyntheticFaces, five_landmarks, render_faces
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path
@@ -27,33 +27,38 @@ GENERATOR = tuple(
 )
 
 
-def synthetic_digest(split: str, limit: int | None) -> str:
-    """Digest of the generator's code, the split and the number of faces."""
+def synthetic_digest(split: str, points: int, limit: int | None) -> str:
+    """Digest of the generator's code, the split, the number of landmarks and that of faces."""
     code = code_digest(*GENERATOR)
-    return hashlib.sha256(f"{code} {split} {_count(split, limit)}".encode()).hexdigest()
+    return hashlib.sha256(f"{code} {split} {_count(split, limit)} {points}".encode()).hexdigest()
 
 
-def open_synthetic(split: str, *, size: int, crop: int, limit: int | None) -> FaceDataset:
-    """Synthetic faces with five landmarks; ``limit`` says how many (5,000 train, 1,000 test)."""
+def open_synthetic(
+    split: str, points: int, *, size: int, crop: int, limit: int | None
+) -> FaceDataset:
+    """Synthetic faces with 5 or 68 landmarks; ``limit``: how many (5,000 train, 1,000 test)."""
     count = _count(split, limit)
-    digest = synthetic_digest(split, limit)
-    folder = cache_folder() / "images" / f"synthetic-{split}-{digest[:24]}-{size}"
+    # Faces are drawn once, whichever of their landmarks are asked for.
+    drawn = synthetic_digest(split, 68, limit)
+    folder = cache_folder() / "images" / f"synthetic-{split}-{drawn[:24]}-{size}"
     with fill_once(folder) as empty:
         if empty:
             _fill(folder, split, count, size)
-    landmarks = torch.from_numpy(np.load(folder / "landmarks.npy"))
+    landmarks = np.load(folder / "landmarks.npy")
+    if points == 5:
+        landmarks = five_landmarks(torch.from_numpy(landmarks)).numpy()
     names = tuple(f"{split}-{i:05d}" for i in range(count))
     return FaceDataset(
-        name="synthetic",
-        title="synthetic faces",
+        name="synthetic" if points == 5 else f"synthetic-{points}",
+        title="synthetic faces" if points == 5 else f"synthetic faces with {points} landmarks",
         split=split,
         size=size,
         crop=crop,
         files=names,
         images=np.load(folder / "images.npy", mmap_mode="r"),
-        full_landmarks=five_landmarks(landmarks).numpy(),
-        eyes=(0, 1),
-        digest=digest,
+        full_landmarks=landmarks,
+        eyes=(0, 1) if points == 5 else (36, 45),  # outer corners, as on 300-W
+        digest=synthetic_digest(split, points, limit),
         identities=names,
     )
 

@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
-from dvelib import StudyError
-from dvelib.data import open_dataset
+from dvelib.data import dataset_digest, open_dataset
+from tests.data import common
+from tests.data.common import BOTH_SIZES, BOTH_SPLITS
 from tests.golden_data import GOLDEN
 
 TREE = GOLDEN / "aflw-mtfl"
@@ -15,20 +15,9 @@ LISTS = {"train": "aflw_cropped/facedata_cropped.csv", "test": "MTFL/testing.txt
 SEPARATOR = {"train": ",", "test": " "}
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVE_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def tree(tmp_path):
     return shutil.copytree(TREE, tmp_path / "aflw-mtfl")
-
-
-@pytest.fixture
-def expected():
-    with np.load(GOLDEN / "aflw-mtfl_expected.npz") as stored:
-        yield stored
 
 
 def opened(root, split, size=100, crop=15, **options):
@@ -44,34 +33,19 @@ def rewrite(tree, split, change):
 
 
 def refusal(root, split, **options):
-    with pytest.raises(StudyError) as caught:
-        opened(root, split, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return common.refusal("aflw-mtfl", root, split, **options)
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize(("size", "crop"), [(100, 15), (136, 20)])
-def test_files_and_landmarks_are_the_published_ones(expected, split, size, crop):
-    dataset = opened(TREE, split, size, crop)
-    # The published names are relative to the lists' folders, ours to the dataset's.
-    folder = LISTS[split].split("/")[0]
-    assert dataset.files == tuple(f"{folder}/{f}" for f in expected[f"{split}_{size}_files"])
-    truth = expected[f"{split}_{size}_keypoints"]
-    assert dataset.landmarks.shape == truth.shape
-    assert dataset.landmarks.dtype == np.float32
-    np.testing.assert_allclose(dataset.landmarks, truth, atol=1e-3)
-    normalised = 2 * dataset.landmarks / (dataset.cropped_size - 1) - 1
-    np.testing.assert_allclose(
-        normalised, expected[f"{split}_{size}_keypoints_normalized"], atol=1e-4
-    )
+@BOTH_SPLITS
+@BOTH_SIZES
+def test_files_and_landmarks_are_the_published_ones(split, size, crop):
+    # The published names are relative to the lists' folders.
+    common.check_labels(opened(TREE, split, size, crop), LISTS[split].split("/")[0] + "/")
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_images_are_the_published_ones(expected, split):
-    dataset = opened(TREE, split)
-    images = torch.stack([dataset.image(i) for i in range(2)]).numpy()
-    np.testing.assert_allclose(images, expected[f"{split}_100_images"], atol=1e-4)
+@BOTH_SPLITS
+def test_images_are_the_published_ones(split):
+    common.check_images(opened(TREE, split))
 
 
 def test_the_audit_says_how_far_a_split_is_from_the_published_one():
@@ -96,7 +70,7 @@ def test_backslashes_separate_folders_too(tree):
     assert opened(tree, "test").files[0] == "MTFL/AFLW/0000-image40000.jpg"
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@BOTH_SPLITS
 def test_a_missing_list_is_named(tree, split):
     (tree / LISTS[split]).unlink()
     assert refusal(tree, split).endswith(
@@ -105,7 +79,7 @@ def test_a_missing_list_is_named(tree, split):
     )
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@BOTH_SPLITS
 def test_missing_columns_are_named(tree, split):
     path = rewrite(tree, split, lambda lines: [line[:10] for line in lines])
     message = refusal(tree, split)
@@ -145,7 +119,7 @@ def test_an_entry_without_a_name_is_found(tree):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe\x00", b"a,b\n1,2\n1,2,3\n"], ids=["empty", "bytes", "ragged"]
 )
-@pytest.mark.parametrize("split", ["train", "test"])
+@BOTH_SPLITS
 def test_a_list_that_is_no_table_is_named(tree, split, content):
     path = tree / LISTS[split]
     path.write_bytes(content.replace(b",", SEPARATOR[split].encode()))
@@ -162,13 +136,35 @@ def test_a_list_without_training_rows_is_an_empty_split(tree):
     assert "the train split of aflw-mtfl is empty" in refusal(tree, "train")
 
 
-@pytest.mark.parametrize("skip_bad", [False, True])
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_a_missing_image_is_named(tree, split, skip_bad):
+@BOTH_SPLITS
+def test_a_missing_image_is_named(tree, split):
     image = tree / opened(tree, split).files[1]
     image.unlink()
-    message = refusal(tree, split, skip_bad=skip_bad)
+    message = refusal(tree, split)
     assert message.startswith(f"{image} is missing, and the dataset's list names it: put it back")
+
+
+@BOTH_SPLITS
+def test_missing_images_can_be_left_out(tree, split):
+    whole = opened(tree, split)
+    (tree / whole.files[1]).unlink()
+    dataset = opened(tree, split, skip_bad=True)
+    assert dataset.skipped == (whole.files[1],)
+    assert dataset.files == (whole.files[0], *whole.files[2:])
+    np.testing.assert_array_equal(dataset.landmarks, np.delete(whole.landmarks, 1, axis=0))
+    np.testing.assert_array_equal(dataset.images, np.delete(whole.images, 1, axis=0))
+    digest = dataset_digest("aflw-mtfl", tree, split, None, skip_bad=True)
+    assert dataset.digest == digest != whole.digest
+
+
+@BOTH_SPLITS
+def test_nothing_but_missing_images_is_an_error(tree, split):
+    files = opened(tree, split).files
+    for name in files:
+        (tree / name).unlink()
+    assert refusal(tree, split, skip_bad=True) == (
+        f"{tree}: none of the {len(files)} files of the {split} split exists"
+    )
 
 
 def test_a_folder_in_place_of_an_image_is_named(tree):

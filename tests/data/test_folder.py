@@ -8,11 +8,6 @@ from dvelib import StudyError
 from dvelib.data import dataset_digest, open_dataset
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVE_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def folder(tmp_path):
     return tmp_path / "faces"

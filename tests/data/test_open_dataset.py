@@ -12,11 +12,6 @@ from dvelib.augment import denormalise
 from dvelib.data import dataset_digest, open_dataset
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVE_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Seven grey pictures and the landmark (i, i) in picture i."""

@@ -1,0 +1,57 @@
+"""AFLW_R: faces of AFLW re-cropped, with five landmarks.
+
+Layout: ``aflw_train_images.txt`` and ``aflw_test_images.txt`` name images under ``output``;
+``aflw_train_keypoints.mat`` and ``aflw_test_keypoints.mat`` hold their landmarks ``gt [N,5,2]``
+as (y, x) and the images' heights and widths ``hw [N,2]``. Images are squeezed to squares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dvelib.data.layout import Layout, Listing, require
+from dvelib.data.reading import check_finite, check_lengths, read_lines, read_mat
+from dvelib.errors import StudyError
+
+__all__ = ["Aflw"]
+
+REMEDY = "unpack the AFLW_R archive there, or point data_root at the folder that holds it"
+AGAIN = "unpack the AFLW_R archive again"
+
+
+class Aflw(Layout):
+    """Convention: the listing's landmarks are (x, y) in parts of the image's width and height."""
+
+    name = "aflw"
+    title = "AFLW_R"
+    published = {"train": 10_122, "test": 2_991}
+
+    def listing(self, root: Path, split: str) -> Listing:
+        names = require(root / f"aflw_{split}_images.txt", f"AFLW_R's {split} list", REMEDY)
+        mat = require(root / f"aflw_{split}_keypoints.mat", f"AFLW_R's {split} landmarks", REMEDY)
+        files = read_lines(names, AGAIN)
+        points, sides = read_mat(mat, ("gt", "hw"), AGAIN)
+        check_lengths(
+            names, len(files), {f"gt of {mat}": len(points), f"hw of {mat}": len(sides)}, AGAIN
+        )
+        if points.shape[1:] != (5, 2) or sides.shape[1:] != (2,):
+            raise StudyError(
+                f"{mat}: expected gt of N x 5 x 2 and hw of N x 2, "
+                f"found {_shape(points)} and {_shape(sides)}: {AGAIN}"
+            )
+        points, sides = points.astype(np.float64), sides.astype(np.float64)
+        check_finite(points, files, mat, "coordinate", AGAIN)
+        check_finite(np.where(sides > 0, sides, np.nan), files, mat, "height or width", AGAIN)
+        parts = points / sides[:, None]
+        return Listing(tuple(f"output/{f}" for f in files), parts[:, :, ::-1].copy())
+
+    def place(
+        self, points: np.ndarray, sources: np.ndarray, boxes: np.ndarray | None, size: int
+    ) -> np.ndarray:
+        return points * size
+
+
+def _shape(array: np.ndarray) -> str:
+    return " x ".join(map(str, array.shape))

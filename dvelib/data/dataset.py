@@ -1,0 +1,89 @@
+"""What every dataset is once opened: uint8 images and landmarks in their pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvelib.augment import normalise
+from dvelib.errors import StudyError
+
+__all__ = ["FaceDataset", "check_crop"]
+
+
+@dataclass(frozen=True)
+class FaceDataset:
+    """A split in memory (or mapped from the cache), ready for the method.
+
+    ``images [N,3,S,S]`` uint8, uncropped. Convention: landmarks (x, y) in pixels; pixel centres
+    are whole numbers; cropping takes ``crop`` pixels off every side. ``stand_in`` says what the
+    images are where they are not the published ones.
+    """
+
+    name: str
+    title: str
+    split: str
+    size: int
+    crop: int
+    files: tuple[str, ...]
+    images: np.ndarray
+    full_landmarks: np.ndarray | None
+    eyes: tuple[int, int]
+    digest: str
+    root: Path | None = None
+    published_count: int | None = None
+    identities: tuple[str, ...] | None = None
+    skipped: tuple[str, ...] = field(default=())
+    stand_in: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def cropped_size(self) -> int:
+        return self.size - 2 * self.crop
+
+    @property
+    def landmarks(self) -> np.ndarray:
+        """``[N,K,2]`` float32 (x, y) in pixels of the cropped image.
+
+        Raises StudyError where the dataset has no landmarks.
+        """
+        if self.full_landmarks is None:
+            raise StudyError(f"{self.title} ({self.split}) has no landmarks, and they are needed")
+        return self.full_landmarks - np.float32(self.crop)
+
+    def cropped(self, part: slice | np.ndarray = slice(None)) -> Tensor:
+        """These images, cropped: ``[n,3,s,s]`` uint8 on the CPU."""
+        keep = slice(self.crop, self.size - self.crop)
+        return torch.from_numpy(np.array(self.images[part][:, :, keep, keep]))
+
+    def images_uint8(self) -> Tensor:
+        """All images ``[N,3,S,S]`` uint8 on the CPU, uncropped (warps come before the crop)."""
+        return torch.from_numpy(np.array(self.images))
+
+    def image(self, i: int) -> Tensor:
+        """Image i, cropped and normalised for the networks: ``[3,s,s]`` float32."""
+        keep = slice(self.crop, self.size - self.crop)
+        return normalise(torch.from_numpy(np.array(self.images[i, :, keep, keep])).float())
+
+    def split_audit(self) -> dict[str, object]:
+        """What was found beside what was published (see `dvelib.data.audit`)."""
+        from dvelib.data.audit import split_audit
+
+        return split_audit(self)
+
+
+def check_crop(size: int, crop: int) -> None:
+    """Raises StudyError where a crop of the square leaves nothing."""
+    if size < 2:
+        raise StudyError(f"the side of images (size) must be at least 2 pixels, got {size}")
+    if crop < 0 or size - 2 * crop < 2:
+        raise StudyError(
+            f"a crop of {crop} pixels a side leaves nothing of a {size}-pixel image: "
+            f"crop must be between 0 and {(size - 2) // 2}"
+        )

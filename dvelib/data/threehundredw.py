@@ -1,0 +1,161 @@
+"""300-W: faces with 68 landmarks, cut out around their ground-truth boxes.
+
+Layout: images with ``.pts`` files beside them in ``afw``, ``helen/trainset``, ``lfpw/trainset``
+(train), ``helen/testset``, ``lfpw/testset``, ``ibug`` (test), and a list of boxes for each in
+``Bounding Boxes/bounding_boxes_*.mat``. A part without images is left out. An image is scaled so
+that the face's box is 52 px wide; 100 x 100 px around the box's centre, moved up 2 px, are the
+face. All coordinates count pixels from one, as Matlab does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dvelib.data.layout import Layout, Listing, require
+from dvelib.data.reading import check_finite, read_mat, read_text
+from dvelib.errors import StudyError
+
+__all__ = ["ThreeHundredW"]
+
+POINTS = 68
+BOX_WIDTH = 52
+FRAME = 100
+# From the centre to the first pixel of the frame, counted from one: 2 px up from the middle.
+CORNER = (49, 51)
+REMEDY = "unpack the 300-W archive there, or point data_root at the folder that holds it"
+AGAIN = "unpack the 300-W archive again"
+
+
+class ThreeHundredW(Layout):
+    """``resampling``: how whole images are scaled. The published study left it to Pillow's default,
+    which then was the nearest pixel and is bicubic today."""
+
+    eyes = (36, 45)  # outer corners
+    parts = {
+        "train": {"afw": 337, "helen/trainset": 2_000, "lfpw/trainset": 811},
+        "test": {"helen/testset": 330, "lfpw/testset": 224, "ibug": 135},
+    }
+    published = {split: sum(parts.values()) for split, parts in parts.items()}
+
+    def __init__(
+        self,
+        name: str = "300w",
+        title: str = "300-W",
+        resampling: Image.Resampling = Image.Resampling.NEAREST,
+    ) -> None:
+        self.name, self.title, self.resampling = name, title, resampling
+
+    def listing(self, root: Path, split: str) -> Listing:
+        found = [_part(root, part) for part in self.parts[split]]
+        found = [part for part in found if part is not None]
+        if not found:
+            raise StudyError(
+                f"300-W's {split} images are missing: there are none in "
+                f"{', '.join(self.parts[split])} of {root}; {REMEDY}"
+            )
+        return Listing(
+            tuple(f for part in found for f in part.files),
+            np.concatenate([part.landmarks for part in found]),
+            boxes=np.concatenate([part.boxes for part in found]),
+        )
+
+    def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
+        factor, corner = _frame(box)
+        sides = int(factor * image.width), int(factor * image.height)
+        left, top = (int(c) - 1 for c in corner)
+        # What lies outside the image is black.
+        face = image.resize(sides, self.resampling).crop((left, top, left + FRAME, top + FRAME))
+        return super().square(face, size, box)
+
+    def place(
+        self, points: np.ndarray, sources: np.ndarray, boxes: np.ndarray | None, size: int
+    ) -> np.ndarray:
+        factor, corner = _frame(boxes)
+        return (factor[:, None, None] * points - corner[:, None]) * (size / FRAME)
+
+
+def _frame(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and first pixel (x, y) of the frame in the scaled image, for boxes ``[...,4]``."""
+    low, sides = boxes[..., :2], boxes[..., 2:] - boxes[..., :2] + 1
+    factor = BOX_WIDTH / sides[..., 0]
+    centre = np.floor(factor[..., None] * (low + (sides + 1) / 2))
+    return factor, centre - CORNER
+
+
+def _part(root: Path, part: str) -> Listing | None:
+    """The images of one part in its list's order; None where it has none."""
+    folder = root / part
+    there = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+    there = {name for name in there if name.lower().endswith((".jpg", ".png"))}
+    if not there:
+        return None
+    names, boxes = _boxes(root, part)
+    # iBUG's list holds other faces, too.
+    keep = [i for i, name in enumerate(names) if part != "ibug" or name.startswith("image")]
+    names = [_stored(names[i], there) for i in keep]
+    points = np.empty((len(names), POINTS, 2))
+    for i, name in enumerate(names):
+        path = (folder / name).with_suffix(".pts")
+        # Where the image is missing as well, that is what will be said.
+        points[i] = np.nan if name not in there and not path.exists() else _read_points(path)
+    return Listing(tuple(f"{part}/{name}" for name in names), points, boxes=boxes[keep])
+
+
+def _stored(name: str, there: set[str]) -> str:
+    """The name under which a listed image is stored: as listed, or in the other format."""
+    stem, dot, suffix = name.rpartition(".")
+    other = stem + dot + {"jpg": "png", "png": "jpg"}.get(suffix, suffix)
+    return other if name not in there and other in there else name
+
+
+def _boxes(root: Path, part: str) -> tuple[list[str], np.ndarray]:
+    path = require(
+        root / "Bounding Boxes" / f"bounding_boxes_{part.replace('/', '_')}.mat",
+        f"the list of face boxes for {root / part}",
+        REMEDY,
+    )
+    (entries,) = read_mat(path, ("bounding_boxes",), AGAIN)
+    names, boxes = [], np.empty((entries.size, 4))
+    for i, entry in enumerate(entries.ravel()):
+        name, box = _field(entry, "imgName", path, i), _field(entry, "bb_ground_truth", path, i)
+        names.append(str(name[0]) if name.size else "")
+        if box.shape != (1, 4) or not box[0, 2] > box[0, 0]:
+            raise StudyError(
+                f"{path}: the bb_ground_truth of {names[i]} must be left, top, right, bottom, "
+                f"found {np.array2string(box.ravel(), separator=', ')}: {AGAIN}"
+            )
+        boxes[i] = box
+    check_finite(boxes, names, path, "box", AGAIN)
+    return names, boxes
+
+
+def _field(entry: np.ndarray, field: str, path: Path, index: int) -> np.ndarray:
+    names = entry.dtype.names or () if getattr(entry, "size", 0) == 1 else ()
+    if field not in names:
+        found = ", ".join(names) or "nothing"
+        raise StudyError(
+            f"{path}: entry {index + 1} of bounding_boxes has no field {field}, "
+            f"it holds {found}: {AGAIN}"
+        )
+    return entry[field].item()
+
+
+def _read_points(path: Path) -> np.ndarray:
+    """``[68,2]`` (x, y) counted from one, between the braces of a ``.pts`` file."""
+    text = read_text(require(path, "a file of landmarks", AGAIN), AGAIN)
+    body = text.partition("{")[2].rpartition("}")[0]
+    try:
+        points = np.array(body.split(), np.float64)
+    except ValueError as error:
+        raise StudyError(f"{path} cannot be read as landmarks ({error}): {AGAIN}") from None
+    if points.size != 2 * POINTS:
+        raise StudyError(
+            f"{path}: expected {POINTS} landmarks between braces, "
+            f"found {points.size / 2:g}: {AGAIN}"
+        )
+    if not np.isfinite(points).all():
+        raise StudyError(f"{path} has a coordinate that is not a number: {AGAIN}")
+    return points.reshape(POINTS, 2)

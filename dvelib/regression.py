@@ -1,0 +1,188 @@
+"""Training a landmark regressor on the frozen descriptors of an embedding.
+
+A finished regressor is a folder like an embedding's, with ``predictions.npy``: the landmarks that
+it finds on the test faces. The faces' order in each epoch depends on the seed and the epoch alone,
+so a resumed run repeats what an uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from dvelib import checkpoints
+from dvelib.checkpoints import Embedding
+from dvelib.data import FaceDataset
+from dvelib.descriptors import described
+from dvelib.errors import StudyError
+from dvelib.files import atomic_path
+from dvelib.progress import progress_bar
+from dvelib.regressor import (
+    LandmarkRegressor,
+    denormalise_points,
+    landmark_loss,
+    normalise_points,
+)
+from dvelib.spec import RegressorSpec
+
+__all__ = ["predict", "predict_dataset", "train_regressor"]
+
+BATCH = 32  # faces at a time where nothing is learned
+CHECKPOINT_SECONDS = 60
+
+
+def train_regressor(
+    spec: RegressorSpec,
+    embedding: Embedding,
+    train: FaceDataset,
+    test: FaceDataset,
+    folder: Path | str,
+) -> checkpoints.TrainedRegressor:
+    """Train a regressor into ``folder``, resume it there, or load it if it is finished.
+
+    It runs where the embedding's network lives. Raises StudyError where the folder is another
+    regressor's, the training faces are fewer than a batch, or the loss stops being finite.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        checkpoints.claim(folder, spec)
+        if not checkpoints.finished(folder):
+            if len(train) < spec.batch:
+                raise StudyError(
+                    f"{train.title} has {len(train)} training faces, fewer than a batch of "
+                    f"{spec.batch}: give more, or lower the regressor's batch"
+                )
+            with described(embedding, train) as maps:
+                run = _Run(spec, maps, train, folder)
+                run.to_the_end()
+            _finish(run, embedding, train, test)
+    return checkpoints.load_regressor(folder)
+
+
+def predict(regressor: LandmarkRegressor, maps: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Landmarks ``[B,A,2]`` and virtual keypoints ``[B,A,V,2]`` in pixels of the cropped image.
+
+    ``maps [B,D,H,W]``: descriptors of images of that side.
+    """
+    device = regressor.reg_conv.weight.device
+    with torch.inference_mode():
+        return tuple(denormalise_points(p, size).cpu() for p in regressor(maps.to(device)))
+
+
+def predict_dataset(
+    embedding: Embedding, regressor: LandmarkRegressor, dataset: FaceDataset
+) -> np.ndarray:
+    """The landmarks found on every face: ``[N,A,2]`` float32, pixels of the cropped image."""
+    with described(embedding, dataset) as maps:
+        parts = [predict(regressor, part, dataset.cropped_size)[0] for part in maps.split(BATCH)]
+    return torch.cat(parts).numpy()
+
+
+class _Run:
+    """One training from its first or its last saved epoch to its end."""
+
+    def __init__(self, spec: RegressorSpec, maps: Tensor, faces: FaceDataset, folder: Path):
+        self.spec, self.maps, self.folder = spec, maps, folder
+        landmarks = torch.from_numpy(faces.landmarks)
+        self.truth = normalise_points(landmarks, faces.cropped_size).to(maps.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(spec.seed)
+            self.regressor = LandmarkRegressor(
+                maps.shape[1], landmarks.shape[1], spec.virtual_points, spec.softmax_scale
+            ).to(maps.device)
+        self.optimizer = torch.optim.Adam(
+            self.regressor.parameters(), lr=spec.learning_rate,
+            weight_decay=spec.weight_decay, amsgrad=spec.amsgrad, fused=True,
+        )  # fmt: skip
+        self.epoch, self.seconds, self.history = 0, 0.0, []
+        self._restore()
+
+    def to_the_end(self) -> None:
+        began = saved = time.monotonic()
+        per_epoch = len(self.maps) // self.spec.batch * self.spec.batch
+        done, total = (n * per_epoch for n in (self.epoch, self.spec.epochs))
+        with progress_bar(total, self.spec.slug, "faces", done) as bar:
+            while self.epoch < self.spec.epochs:
+                loss = self._one_epoch(bar)
+                self.epoch += 1
+                self._log(loss)
+                now = time.monotonic()
+                if now - saved > CHECKPOINT_SECONDS:
+                    self.seconds, began, saved = self.seconds + now - began, now, now
+                    self._save()
+        self.seconds += time.monotonic() - began
+
+    def _one_epoch(self, bar) -> float:
+        """Mean loss of one pass over the faces in a new order, incomplete batch left out."""
+        rate = self.spec.learning_rate
+        rate *= 0.1 ** sum(self.epoch + 1 >= at for at in self.spec.lower_rate_from)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses = []
+        for index in self._batches():
+            predicted, _ = self.regressor(self.maps[index])
+            loss = landmark_loss(predicted, self.truth[index], self.spec.alpha)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.detach())
+            bar.update(len(index))
+        return torch.stack(losses).mean().item()
+
+    def _batches(self) -> list[Tensor]:
+        mixed = self.spec.seed * 1_000_000_007 + self.epoch
+        order = torch.randperm(len(self.maps), generator=torch.Generator().manual_seed(mixed))
+        batches = order.to(self.maps.device).split(self.spec.batch)
+        return [batch for batch in batches if len(batch) == self.spec.batch]
+
+    def _log(self, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise StudyError(
+                f"the loss of the regressor {self.spec.slug} is not finite in epoch {self.epoch}: "
+                f"lower its learning rate"
+            )
+        self.history.append((self.epoch, loss, self.optimizer.param_groups[0]["lr"]))
+
+    def _save(self) -> None:
+        state = {
+            "network": self.regressor.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        checkpoints.save_checkpoint(self.folder, state)
+
+    def _restore(self) -> None:
+        state = checkpoints.load_checkpoint(self.folder, self.maps.device)
+        if state is None:
+            return
+        self.regressor.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.history = [tuple(row) for row in state["history"]]
+
+
+def _finish(run: _Run, embedding: Embedding, train: FaceDataset, test: FaceDataset) -> None:
+    """Find the landmarks of the test faces, then write everything, weights last."""
+    regressor = run.regressor.eval()
+    with atomic_path(run.folder / checkpoints.PREDICTIONS) as path:
+        np.save(path, predict_dataset(embedding, regressor, test))
+    faces = run.spec.epochs * (len(train) // run.spec.batch) * run.spec.batch
+    made = checkpoints.provenance(
+        run.maps.device,
+        seconds=round(run.seconds, 1),
+        epochs=run.spec.epochs,
+        faces_per_second=round(faces / max(run.seconds, 1e-9), 1),
+        train=train.split_audit(),
+        test=test.split_audit(),
+    )
+    history = pd.DataFrame(run.history, columns=["epoch", "loss", "learning_rate"])
+    checkpoints.save_embedding(run.folder, regressor, run.spec, made, history)
