@@ -20,14 +20,14 @@ from dvelib.evaluation import PROTOCOLS, SETTINGS, example_matches
 from dvelib.files import ROOT, atomic_path, read_json, write_json
 from dvelib.matching_table import MatchingTable
 from dvelib.plots import faces_grid, matches
+from dvelib.readme import MATCHING, results_text
 from dvelib.study import Study
 
-__all__ = ["publish", "readme_results"]
+__all__ = ["publish"]
 
 PUBLISHED = ROOT / "outputs" / "published"
 README = ROOT / "README.md"
 SHOWN = 6  # faces that the figure finds the landmarks in
-ABLATION = "ablation_exchange_matching"
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
 
@@ -44,11 +44,11 @@ def publish(study: Study) -> Path:
             raise StudyError(f"the table {table} has no results of today: run the study first")
         write_json(folder / f"{table}.json", results)
     # Drawn faces only: photographs of people stay out of version control.
-    if ABLATION in study.tables and study.profile.matching.data.name == "synthetic":
+    if MATCHING in study.tables and study.profile.matching.data.name == "synthetic":
         _save(_effect(study), folder / "matches.png")
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
-    text = MARKED.sub(lambda m: m[1] + readme_results() + m[2], README.read_text())
+    text = MARKED.sub(lambda m: m[1] + results_text(PUBLISHED) + m[2], README.read_text())
     with atomic_path(README) as path:
         path.write_text(text)
     return folder
@@ -60,7 +60,7 @@ def _effect(study: Study) -> Figure:
     The source is the first face of the pair for which exchange changes the error by the median
     of all pairs: neither its best case nor its worst.
     """
-    table = MatchingTable(ABLATION, study.name, study.data_root, outputs=study.outputs.parent)
+    table = MatchingTable(MATCHING, study.name, study.data_root, outputs=study.outputs.parent)
     largest = max(row.spec.dimension for row in table.ran)
     labels = [row.label for row in table.ran if row.spec.dimension == largest]
     without, with_ = (table.pair_errors(label, PROTOCOLS[1], SETTINGS[1]) for label in labels)
@@ -83,40 +83,3 @@ def _from(faces: FaceDataset, first: int) -> FaceDataset:
 def _save(figure: Figure, path: Path) -> None:
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=90, bbox_inches="tight")
-
-
-def readme_results() -> str:
-    """The README's results in markdown, from the published files."""
-    studies = [read_json(path) for path in sorted(PUBLISHED.glob(f"*/{ABLATION}.json"))]
-    return "\n".join(_result_table(study) for study in studies)
-
-
-def _result_table(results: dict) -> str:
-    made = results["made"]
-    lines = [
-        f"**{results['data']['dataset']}** (`{results['profile']}`). {results['headline']}",
-        "",
-        "| embedding | paper, same | paper, different | ours, same | ours, different |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [_result_line(row) for row in results["rows"] if row["ours"]]
-    for method, errors in results["references"][PROTOCOLS[1]].items():
-        ours = " | ".join(f"{errors[s]:.2f}" for s in SETTINGS)
-        lines.append(f"| *{method}* | | | {ours} |")
-    lines += ["", f"{_sentence(made)}", ""]
-    return "\n".join(lines)
-
-
-def _result_line(row: dict) -> str:
-    paper = " | ".join(f"{row['published'][s]:.2f}" for s in SETTINGS)
-    full = [row["ours"][f"{s}, {PROTOCOLS[1]}"] for s in SETTINGS]
-    ours = " | ".join(f"{v['mean']:.2f} ({v['low']:.2f} to {v['high']:.2f})" for v in full)
-    return f"| {row['label']} | {paper} | {ours} |"
-
-
-def _sentence(made: dict) -> str:
-    return (
-        f"Trained on {made['Trained on']}, {made['Training of each']} each; matched on "
-        f"{made['Matched on']}; {made['Time in all']} on {made['Hardware']} at a time, "
-        f"{made['Precision']}, seeds {made['Seeds']}."
-    )

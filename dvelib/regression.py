@@ -8,6 +8,7 @@ so a resumed run repeats what an uninterrupted one does.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,16 @@ def train_regressor(
     train: FaceDataset,
     test: FaceDataset,
     folder: Path | str,
+    *,
+    redraw: Callable[[int], FaceDataset] | None = None,
 ) -> checkpoints.TrainedRegressor:
     """Train a regressor into ``folder``, resume it there, or load it if it is finished.
 
-    It runs where the embedding's network lives. Raises StudyError where the folder is another
-    regressor's, the training faces are fewer than a batch, or the loss stops being finite.
+    It runs where the embedding's network lives. ``redraw`` gives the training faces of an epoch
+    (counted from zero) where they are not the same in all of them.
+
+    Raises StudyError where the folder is another regressor's, the training faces are fewer than a
+    batch, or the loss stops being finite.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,10 +65,9 @@ def train_regressor(
                     f"{train.title} has {len(train)} training faces, fewer than a batch of "
                     f"{spec.batch}: give more, or lower the regressor's batch"
                 )
-            with described(embedding, train) as maps:
-                run = _Run(spec, maps, train, folder)
-                run.to_the_end()
-            _finish(run, embedding, train, test)
+            run = _Run(spec, embedding, train, folder, redraw)
+            run.to_the_end()
+            _finish(run, test)
     return checkpoints.load_regressor(folder)
 
 
@@ -88,15 +93,23 @@ def predict_dataset(
 class _Run:
     """One training from its first or its last saved epoch to its end."""
 
-    def __init__(self, spec: RegressorSpec, maps: Tensor, faces: FaceDataset, folder: Path):
-        self.spec, self.maps, self.folder = spec, maps, folder
-        landmarks = torch.from_numpy(faces.landmarks)
-        self.truth = normalise_points(landmarks, faces.cropped_size).to(maps.device)
+    def __init__(
+        self,
+        spec: RegressorSpec,
+        embedding: Embedding,
+        train: FaceDataset,
+        folder: Path,
+        redraw: Callable[[int], FaceDataset] | None,
+    ):
+        self.spec, self.embedding, self.train, self.folder = spec, embedding, train, folder
+        self.redraw = redraw
+        self.device = next(embedding.network.parameters()).device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
             self.regressor = LandmarkRegressor(
-                maps.shape[1], landmarks.shape[1], spec.virtual_points, spec.softmax_scale
-            ).to(maps.device)
+                embedding.spec.dimension, train.landmarks.shape[1],
+                spec.virtual_points, spec.softmax_scale,
+            ).to(self.device)  # fmt: skip
         self.optimizer = torch.optim.Adam(
             self.regressor.parameters(), lr=spec.learning_rate,
             weight_decay=spec.weight_decay, amsgrad=spec.amsgrad, fused=True,
@@ -104,13 +117,17 @@ class _Run:
         self.epoch, self.seconds, self.history = 0, 0.0, []
         self._restore()
 
+    @property
+    def faces_an_epoch(self) -> int:
+        """The last, incomplete batch is left out."""
+        return len(self.train) // self.spec.batch * self.spec.batch
+
     def to_the_end(self) -> None:
         began = saved = time.monotonic()
-        per_epoch = len(self.maps) // self.spec.batch * self.spec.batch
-        done, total = (n * per_epoch for n in (self.epoch, self.spec.epochs))
+        done, total = (n * self.faces_an_epoch for n in (self.epoch, self.spec.epochs))
         with progress_bar(total, self.spec.slug, "faces", done) as bar:
-            while self.epoch < self.spec.epochs:
-                loss = self._one_epoch(bar)
+            for maps, truth in self._epochs():
+                loss = self._one_epoch(maps, truth, bar)
                 self.epoch += 1
                 self._log(loss)
                 now = time.monotonic()
@@ -119,16 +136,31 @@ class _Run:
                     self._save()
         self.seconds += time.monotonic() - began
 
-    def _one_epoch(self, bar) -> float:
-        """Mean loss of one pass over the faces in a new order, incomplete batch left out."""
+    def _epochs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Descriptors and landmarks for each epoch from the current one on."""
+        if self.redraw is None:
+            with described(self.embedding, self.train) as maps:
+                truth = self._truth(self.train)
+                while self.epoch < self.spec.epochs:
+                    yield maps, truth
+        while self.epoch < self.spec.epochs:
+            faces = self.redraw(self.epoch)
+            with described(self.embedding, faces) as maps:
+                yield maps, self._truth(faces)
+
+    def _truth(self, faces: FaceDataset) -> Tensor:
+        return normalise_points(torch.from_numpy(faces.landmarks), faces.cropped_size)
+
+    def _one_epoch(self, maps: Tensor, truth: Tensor, bar) -> float:
+        """Mean loss of one pass over the faces in a new order."""
         rate = self.spec.learning_rate
         rate *= 0.1 ** sum(self.epoch + 1 >= at for at in self.spec.lower_rate_from)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses = []
-        for index in self._batches():
-            predicted, _ = self.regressor(self.maps[index])
-            loss = landmark_loss(predicted, self.truth[index], self.spec.alpha)
+        for index in self._batches(len(maps)):
+            predicted, _ = self.regressor(maps[index.to(maps.device)].to(self.device))
+            loss = landmark_loss(predicted, truth[index].to(self.device), self.spec.alpha)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -136,11 +168,10 @@ class _Run:
             bar.update(len(index))
         return torch.stack(losses).mean().item()
 
-    def _batches(self) -> list[Tensor]:
+    def _batches(self, faces: int) -> list[Tensor]:
         mixed = self.spec.seed * 1_000_000_007 + self.epoch
-        order = torch.randperm(len(self.maps), generator=torch.Generator().manual_seed(mixed))
-        batches = order.to(self.maps.device).split(self.spec.batch)
-        return [batch for batch in batches if len(batch) == self.spec.batch]
+        order = torch.randperm(faces, generator=torch.Generator().manual_seed(mixed))
+        return list(order[: self.faces_an_epoch].split(self.spec.batch))
 
     def _log(self, loss: float) -> None:
         if not np.isfinite(loss):
@@ -161,7 +192,7 @@ class _Run:
         checkpoints.save_checkpoint(self.folder, state)
 
     def _restore(self) -> None:
-        state = checkpoints.load_checkpoint(self.folder, self.maps.device)
+        state = checkpoints.load_checkpoint(self.folder, self.device)
         if state is None:
             return
         self.regressor.load_state_dict(state["network"])
@@ -170,18 +201,18 @@ class _Run:
         self.history = [tuple(row) for row in state["history"]]
 
 
-def _finish(run: _Run, embedding: Embedding, train: FaceDataset, test: FaceDataset) -> None:
+def _finish(run: _Run, test: FaceDataset) -> None:
     """Find the landmarks of the test faces, then write everything, weights last."""
     regressor = run.regressor.eval()
     with atomic_path(run.folder / checkpoints.PREDICTIONS) as path:
-        np.save(path, predict_dataset(embedding, regressor, test))
-    faces = run.spec.epochs * (len(train) // run.spec.batch) * run.spec.batch
+        np.save(path, predict_dataset(run.embedding, regressor, test))
+    faces = run.spec.epochs * run.faces_an_epoch
     made = checkpoints.provenance(
-        run.maps.device,
+        run.device,
         seconds=round(run.seconds, 1),
         epochs=run.spec.epochs,
         faces_per_second=round(faces / max(run.seconds, 1e-9), 1),
-        train=train.split_audit(),
+        train=run.train.split_audit(),
         test=test.split_audit(),
     )
     history = pd.DataFrame(run.history, columns=["epoch", "loss", "learning_rate"])

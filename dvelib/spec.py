@@ -145,7 +145,7 @@ class EmbeddingSpec(Strict):
 
     def digest(self, *versions: str) -> str:
         """Ten characters that change with any value here and with the given versions."""
-        return _spec_digest(self, *versions)
+        return _spec_digest(self.model_dump(mode="json"), *versions)
 
 
 class RegressorSpec(Strict):
@@ -176,11 +176,11 @@ class RegressorSpec(Strict):
 
     def digest(self, *versions: str) -> str:
         """Ten characters that change with any value here and with the given versions."""
-        return _spec_digest(self, *versions)
+        return _spec_digest(self.model_dump(mode="json", exclude_none=True), *versions)
 
 
-def _spec_digest(spec: BaseModel, *versions: str) -> str:
-    text = json.dumps([spec.model_dump(mode="json"), *versions], sort_keys=True)
+def _spec_digest(values: dict, *versions: str) -> str:
+    text = json.dumps([values, *versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 

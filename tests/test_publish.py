@@ -3,13 +3,14 @@ import pytest
 from dvelib import publish
 from dvelib.errors import StudyError
 from dvelib.files import ROOT
+from dvelib.readme import results_text
 from dvelib.study import Study
 
 
 def test_the_readme_says_what_the_published_results_say():
     """`dve publish` writes both; a number typed by hand shows here."""
     found = publish.MARKED.search((ROOT / "README.md").read_text())
-    assert found[0] == found[1] + publish.readme_results() + found[2]
+    assert found[0] == found[1] + results_text(publish.PUBLISHED) + found[2]
     assert "SmallNet 64-d without exchange" in found[0]
 
 

@@ -83,10 +83,10 @@ def test_a_killed_training_resumes_to_the_same_numbers(
     whole = train_regressor(regressor_spec(), embedding, *faces, tmp_path / "whole")
     one_epoch = regression._Run._one_epoch
 
-    def dying(run, bar):
+    def dying(run, *arguments):
         if run.epoch == epoch:
             raise Killed
-        return one_epoch(run, bar)
+        return one_epoch(run, *arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(regression, "CHECKPOINT_SECONDS", 0)
@@ -97,6 +97,19 @@ def test_a_killed_training_resumes_to_the_same_numbers(
     resumed = train_regressor(regressor_spec(), embedding, *faces, tmp_path / "killed")
     assert torch.equal(resumed.predicted, whole.predicted)
     assert resumed.history.equals(whole.history)
+
+
+def test_faces_can_be_drawn_anew_for_each_epoch(embedding, faces, tmp_path):
+    asked = []
+
+    def redraw(epoch):
+        asked.append(epoch)
+        return faces[0]
+
+    redrawn = train_regressor(regressor_spec(), embedding, *faces, tmp_path / "a", redraw=redraw)
+    assert asked == [0, 1, 2, 3]
+    same = train_regressor(regressor_spec(), embedding, *faces, tmp_path / "b")
+    assert torch.equal(redrawn.predicted, same.predicted)
 
 
 def test_a_finished_regressor_is_not_trained_again(embedding, faces, tmp_path, monkeypatch):

@@ -38,13 +38,8 @@ def open_synthetic(
 ) -> FaceDataset:
     """Synthetic faces with 5 or 68 landmarks; ``limit``: how many (5,000 train, 1,000 test)."""
     count = _count(split, limit)
-    # Faces are drawn once, whichever of their landmarks are asked for.
-    drawn = synthetic_digest(split, 68, limit)
-    folder = cache_folder() / "images" / f"synthetic-{split}-{drawn[:24]}-{size}"
-    with fill_once(folder) as empty:
-        if empty:
-            _fill(folder, split, count, size)
-    landmarks = np.load(folder / "landmarks.npy")
+    folder = _drawn(split, count, size)
+    landmarks = np.load(folder / "landmarks.npy")[:count]
     if points == 5:
         landmarks = five_landmarks(torch.from_numpy(landmarks)).numpy()
     names = tuple(f"{split}-{i:05d}" for i in range(count))
@@ -55,12 +50,28 @@ def open_synthetic(
         size=size,
         crop=crop,
         files=names,
-        images=np.load(folder / "images.npy", mmap_mode="r"),
+        images=np.load(folder / "images.npy", mmap_mode="r")[:count],
         full_landmarks=landmarks,
         eyes=(0, 1) if points == 5 else (36, 45),  # outer corners, as on 300-W
         digest=synthetic_digest(split, points, limit),
         identities=names,
     )
+
+
+def _drawn(split: str, count: int, size: int) -> Path:
+    """The folder of the cache with that many faces or more; they are drawn if there is none.
+
+    A face does not depend on how many are drawn, so the first of many are the few.
+    """
+    images = cache_folder() / "images"
+    stem = f"synthetic-{split}-{code_digest(*GENERATOR)}-{size}"
+    for folder in sorted(images.glob(f"{stem}-*")):
+        if (folder / "full").exists() and int(folder.name.removeprefix(f"{stem}-")) >= count:
+            return folder
+    with fill_once(images / f"{stem}-{count}") as empty:
+        if empty:
+            _fill(images / f"{stem}-{count}", split, count, size)
+    return images / f"{stem}-{count}"
 
 
 def render_split(split: str, first: int, last: int, *, size: int) -> SyntheticFaces:

@@ -1,9 +1,11 @@
 """The drawn faces: reproducible, with ground truth that is exact and appearance that varies."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from dvelib.data import open_dataset, synthetic_dataset
 from dvelib.data.synthetic import (
     canonical_landmarks,
     canonical_to_pixel,
@@ -171,3 +173,24 @@ def test_bad_input_is_named(identities, variants, options, message):
 def test_five_landmarks_want_68_points():
     with pytest.raises(ValueError, match=r"\[N, 68, 2\]"):
         five_landmarks(torch.zeros(68, 2))
+
+
+def test_fewer_faces_are_the_first_of_those_already_drawn(monkeypatch, tmp_path):
+    monkeypatch.setenv("DVE_CACHE", str(tmp_path))
+    many = open_dataset("synthetic-68", None, "train", size=20, limit=9)
+    monkeypatch.delattr(synthetic_dataset, "_fill")
+    few = open_dataset("synthetic-68", None, "train", size=20, limit=4)
+    assert len(few) == len(few.images) == len(few.landmarks) == 4
+    assert (few.images == many.images[:4]).all() and (few.landmarks == many.landmarks[:4]).all()
+    assert few.digest != many.digest
+
+
+def test_five_landmarks_are_made_of_the_68_of_the_same_faces():
+    five, all_of_them = (
+        open_dataset(name, None, "test", size=20, limit=3) for name in ("synthetic", "synthetic-68")
+    )
+    assert (five.images == all_of_them.images).all()
+    assert five.landmarks.shape == (3, 5, 2) and all_of_them.landmarks.shape == (3, 68, 2)
+    left_eye = all_of_them.landmarks[:, 36:42].mean(1)
+    np.testing.assert_allclose(five.landmarks[:, 0], left_eye, atol=1e-4)
+    assert (five.eyes, all_of_them.eyes) == ((0, 1), (36, 45))
