@@ -111,6 +111,9 @@ class _SharpAttention(torch.autograd.Function):
         descriptors, filters, positions, row, cell, weights, expected = ctx.saved_tensors
         gradient = gradient.reshape(-1, 2)
         slope = (gradient[row] * (positions[cell] - expected[row])).sum(1).mul_(weights)
+        # Where one position has all the weight, nothing can be learned: most rows are so.
+        kept = slope.nonzero()[:, 0]
+        row, cell, slope = row[kept], cell[kept], slope[kept]
         image, channel = row // len(filters), row % len(filters)
         to_descriptors = to_filters = None
         if ctx.needs_input_grad[0]:
