@@ -48,6 +48,13 @@ rule site:
 
 
 rule embedding:
+    input:
+        # The embedding that a fine-tuned one starts from.
+        lambda wildcards: (
+            [f"embeddings/{STUDY.parents[wildcards.name]}/weights.safetensors"]
+            if wildcards.name in STUDY.parents
+            else []
+        ),
     output:
         # Kept on a rerun: a finished training is found finished, never repeated.
         update("embeddings/{name}/weights.safetensors"),

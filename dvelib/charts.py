@@ -18,7 +18,7 @@ from torch import Tensor
 
 from dvelib.figure_parts import WIDTH, as_array, chart_axes, legend_below
 
-__all__ = ["cumulative_error", "error_bars", "loss_curves"]
+__all__ = ["cumulative_error", "error_bars", "error_by_count", "loss_curves"]
 
 _KINDS = {"paper": ("0.25", -0.13), "ours": (sns.color_palette("colorblind")[0], 0.13)}
 _DASHES = ["--", ":", "-."]
@@ -116,6 +116,32 @@ def cumulative_error(
         axis.plot(*_fractions(curves[label], limit), color="0.35", label=label, linestyle=dash)
     axis.set(xlabel=xlabel, ylabel="fraction of points", xlim=(0, limit), ylim=(0, 1.01))
     axis.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def error_by_count(frame: DataFrame) -> Figure:
+    """Error against the number of annotated images, one colour an embedding, paper dashed.
+
+    ``frame`` columns: embedding, images, error, deviation (NaN for none) and kind, "paper" or
+    "ours".
+    """
+    _need_columns("frame", frame, ("embedding", "images", "error", "deviation", "kind"))
+    figure, axis = _chart(WIDTH * 0.8, 4.2)
+    embeddings = frame["embedding"].unique()
+    palette = dict(zip(embeddings, sns.color_palette("colorblind", len(embeddings)), strict=True))
+    for (embedding, kind), rows in frame.groupby(["embedding", "kind"], sort=False):
+        hollow = kind == "paper"
+        axis.errorbar(
+            rows["images"], rows["error"], yerr=rows["deviation"].astype(float).fillna(0),
+            color=palette[embedding], label=f"{embedding}, {kind}", marker="o", markersize=6,
+            markerfacecolor="white" if hollow else palette[embedding],
+            linestyle="--" if hollow else "-", linewidth=1.4, capsize=3,
+        )  # fmt: skip
+    counts = sorted(frame["images"].unique())
+    axis.set(xscale="log", xlabel="annotated images", ylabel="error (% of inter-ocular distance)")
+    axis.set_xticks(counts, [str(n) for n in counts])
+    axis.minorticks_off()
+    legend_below(figure, axis.get_legend_handles_labels()[0])
     return figure
 
 

@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     study = command("study", _study, "Run whatever of a profile has not been run yet.")
     study.add_argument("--cores", default=str(os.cpu_count()), help="CPU cores to use (all)")
     study.add_argument("rest", nargs="*", help="after --: options for snakemake")
-    command("plan", _plan, "Check a profile and list what it asks for.")
+    plan = command("plan", _plan, "Check a profile and list what it asks for; runs nothing.")
+    plan.add_argument("--measure", action="store_true",
+                      help="train each kind of network a few seconds here, to estimate hours")
     for name, run, text in (
         ("train", _train, "Train one embedding of the plan, or resume it."),
         ("regress", _regress, "Train one landmark regressor of the plan, or resume it."),
@@ -56,10 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(options: argparse.Namespace):
+def _load(options: argparse.Namespace, **how):
     from dvelib.study import Study
 
-    return Study.load(options.profile, options.data, outputs=options.outputs)
+    return Study.load(options.profile, options.data, outputs=options.outputs, **how)
 
 
 def _study(options: argparse.Namespace) -> int:
@@ -68,24 +70,32 @@ def _study(options: argparse.Namespace) -> int:
 
     if options.cores != "all" and not (options.cores.isdecimal() and int(options.cores) > 0):
         raise StudyError(f"--cores must be a number from 1 on, or all, got {options.cores!r}")
+    study = _load(options, without_data=True)
+    if study.missing:
+        return _say_what_is_missing(study)
     study = _load(options)
     study.prepare()
     return run_workflow(study, options.cores, options.rest)
 
 
-def _plan(options: argparse.Namespace) -> None:
-    from dvelib.checkpoints import finished
+def _say_what_is_missing(study) -> int:
+    """One line a dataset, and a page with the same: where it belongs and how to get it."""
+    from dvelib.planning import missing_data, write_missing_page
 
-    study = _load(options)
-    counts = f"{len(study.embeddings)} embeddings, {len(study.regressors)} regressors"
-    print(f"{study.profile.title}: {len(study.tables)} tables, {counts}")
-    for name, spec in study.embeddings.items():
-        state = "trained" if finished(study.embedding_folder(name)) else "to train"
-        length = f"{spec.epochs} epochs" if spec.epochs else f"{spec.steps} steps"
-        print(f"  {name}: {spec.label}, {length} of {spec.batch} pairs, {state}")
-    for name, spec in study.regressors.items():
-        state = "trained" if finished(study.regressor_folder(name)) else "to train"
-        print(f"  {name}: landmarks of {spec.data.name}, {spec.epochs} epochs, {state}")
+    for data in missing_data(study):
+        print(f"dve: {data['message']} (get it with: {data['fetch']})", file=sys.stderr)
+    page = write_missing_page(study)
+    print(f"dve: nothing was run; {page} says what is missing", file=sys.stderr)
+    return 2
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from dvelib.planning import measured_rates, plan_lines
+
+    study = _load(options, without_data=True)
+    rates = measured_rates(study) if options.measure else None
+    for line in plan_lines(study, rates):
+        print(line)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -95,10 +105,14 @@ def _train(options: argparse.Namespace) -> None:
     spec = _pick(study.embeddings, options.name, "embedding")
     folder = study.embedding_folder(options.name)
     with _at_work(study, folder, f"embedding {options.name}"):
-        train(spec, study.training_data(spec), folder, device=study.profile.device)
+        parent = study.parents.get(options.name)
+        parent = None if parent is None else study.embedding_folder(parent)
+        faces = study.training_data(spec)
+        train(spec, faces, folder, device=study.profile.device, parent=parent)
 
 
 def _regress(options: argparse.Namespace) -> None:
+    from dvelib.annotations import annotated_faces
     from dvelib.checkpoints import load_embedding
     from dvelib.regression import train_regressor
     from dvelib.training import resolve_device
@@ -109,8 +123,9 @@ def _regress(options: argparse.Namespace) -> None:
     with _at_work(study, folder, f"regressor {options.name}"):
         device = resolve_device(study.profile.device)
         embedding = load_embedding(study.embedding_folder(spec.embedding), device)
-        faces = (study.benchmark_data(spec, split) for split in ("train", "test"))
-        train_regressor(spec, embedding, *faces, folder)
+        train, test = (study.benchmark_data(spec, split) for split in ("train", "test"))
+        train, redraw = annotated_faces(spec, train)
+        train_regressor(spec, embedding, train, test, folder, redraw=redraw)
 
 
 @contextmanager

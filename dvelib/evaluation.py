@@ -38,11 +38,14 @@ from dvelib.warps import (
     warp_pair,
 )
 
-__all__ = ["METHODS", "PROTOCOLS", "SETTINGS", "describe_images", "example_images",
+__all__ = ["COSINE", "MEASURED", "METHODS", "PROTOCOLS", "SETTINGS", "describe_images",
+           "example_images",
            "example_maps", "example_matches", "matching_errors", "summarise", "uncertainty"]
 
 SETTINGS = ("same-identity", "different-identity")
 PROTOCOLS = ("published", "full resolution")
+COSINE = "published, by cosine"  # the published protocol, with unit vectors in place of raw ones
+MEASURED = (*PROTOCOLS, COSINE)
 METHODS = ("descriptors", "perfect features", "same place")
 BATCH = 32  # images at a time: 16 pairs
 CODE = ("evaluation.py", "matching.py", "warps.py", "networks.py", "augment.py")
@@ -129,11 +132,15 @@ class _Views:
             answers = [
                 match_on_lattice(first, target, queries, stride),
                 match_full_resolution(first, target, queries, stride),
+                match_on_lattice(
+                    nn.functional.normalize(first), nn.functional.normalize(target), queries, stride
+                ),
             ]
-            perfect = [self._perfect(odd, stride), self._perfect(odd, 1)]
+            on_lattice = self._perfect(odd, stride)
+            perfect = [on_lattice, self._perfect(odd, 1), on_lattice]
             # A landmark that was not set, here or there, has no error.
             truth = torch.where((self.points[::2] + self.points[odd::2]).isnan(), nan, truth)
-            methods = [answers, perfect, [queries, queries]]
+            methods = [answers, perfect, [queries] * len(MEASURED)]
             by_setting.append([[pixel_error(a, truth, self.side) for a in m] for m in methods])
         stacked = torch.stack([torch.stack([torch.stack(m) for m in s]) for s in by_setting])
         return stacked.permute(3, 4, 0, 2, 1)  # from [settings,methods,protocols,pairs,points]
@@ -181,7 +188,7 @@ def _nearest_on_lattice(
 def _long_table(errors: Tensor) -> pd.DataFrame:
     pairs, points = errors.shape[:2]
     index = pd.MultiIndex.from_product(
-        [range(pairs), range(points), SETTINGS, PROTOCOLS, METHODS],
+        [range(pairs), range(points), SETTINGS, MEASURED, METHODS],
         names=["pair", "point", "setting", "protocol", "method"],
     )
     table = pd.DataFrame({"error": errors.flatten().numpy()}, index=index)

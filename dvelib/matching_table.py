@@ -11,6 +11,7 @@ import torch
 from dvelib.checkpoints import Embedding
 from dvelib.data import FaceDataset
 from dvelib.evaluation import (
+    COSINE,
     METHODS,
     PROTOCOLS,
     SETTINGS,
@@ -23,7 +24,7 @@ from dvelib.markup import data_text
 from dvelib.study import Row
 from dvelib.tables import StudyTable, measured
 
-__all__ = ["MatchingTable"]
+__all__ = ["FinetunedMatchingTable", "MatchingTable"]
 
 DESCRIPTORS, *REFERENCES = METHODS
 # The errors of one embedding by protocol, setting and method.
@@ -36,6 +37,8 @@ class MatchingTable(StudyTable):
     All errors are pixels of a 70-px face, means over points, pairs and then seeds.
     """
 
+    protocols: tuple[str, ...] = PROTOCOLS
+
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self._faces: dict[tuple[int, int], FaceDataset] = {}
@@ -44,7 +47,7 @@ class MatchingTable(StudyTable):
         """The faces matched, at the size that this embedding was trained for."""
         key = embedding.spec.size, embedding.spec.crop
         if key not in self._faces:
-            self._faces[key] = self.study.matching_data(embedding.spec)
+            self._faces[key] = self.study.matching_data(embedding.spec, self.spec.benchmark)
         return self._faces[key]
 
     @cached_property
@@ -74,22 +77,24 @@ class MatchingTable(StudyTable):
         for method in REFERENCES:
             lines[method.capitalize()] = {
                 (protocol, setting): self.mean(first, protocol, setting, method)
-                for protocol in PROTOCOLS
+                for protocol in self.protocols
                 for setting in SETTINGS
             }
         table = pd.DataFrame.from_dict(lines, orient="index")
         columns = [("paper", s) for s in SETTINGS]
-        columns += [(p, s) for p in PROTOCOLS for s in SETTINGS]
+        columns += [(p, s) for p in self.protocols for s in SETTINGS]
         columns += [("seeds", "number"), ("seeds", "spread")]
         table = table.reindex(columns=pd.MultiIndex.from_tuples(columns))
-        names = {protocol: f"ours, {protocol}" for protocol in PROTOCOLS}
+        names = {protocol: f"ours, {protocol}" for protocol in self.protocols}
         return table.rename(columns=names, level=0)
 
     def _line(self, row: Row) -> dict[tuple[str, str], object]:
-        line: dict[tuple[str, str], object] = {("paper", s): row.published[s] for s in SETTINGS}
+        line: dict[tuple[str, str], object] = {
+            ("paper", s): row.published.get(s) for s in SETTINGS
+        }
         if not row.embeddings:
             return line
-        for protocol in PROTOCOLS:
+        for protocol in self.protocols:
             for setting in SETTINGS:
                 line[protocol, setting] = self.mean(row.label, protocol, setting)
         line["seeds", "number"] = len(row.embeddings)
@@ -105,8 +110,8 @@ class MatchingTable(StudyTable):
                 ours = self._measured(row.label, protocol, setting)
                 shown = (ours["mean"], ours["low"], ours["high"])
                 lines.append((row.label, setting, *shown, "ours"))
-                paper = row.published[setting]
-                lines.append((row.label, setting, paper, paper, paper, "paper"))
+                if paper := row.published.get(setting):
+                    lines.append((row.label, setting, paper, paper, paper, "paper"))
         columns = ["label", "setting", "error", "low", "high", "kind"]
         return pd.DataFrame(lines, columns=columns)
 
@@ -173,7 +178,7 @@ class MatchingTable(StudyTable):
         """Write ``results.json``, with the references and the effects of exchange."""
         super().record(
             headline,
-            references={protocol: self.references(protocol) for protocol in PROTOCOLS},
+            references={protocol: self.references(protocol) for protocol in self.protocols},
             effects=None if effects is None else effects.to_dict("records"),
         )
 
@@ -183,13 +188,38 @@ class MatchingTable(StudyTable):
             setting if protocol == PROTOCOLS[0] else f"{setting}, {protocol}": self._measured(
                 row.label, protocol, setting
             )
-            for protocol in PROTOCOLS
+            for protocol in self.protocols
             for setting in SETTINGS
         }
 
     def _measured(self, label: str, protocol: str, setting: str) -> dict:
         pairs = self.pair_errors(label, protocol, setting)
         return measured(self._by_seed(label, protocol, setting), pairs)
+
+
+class FinetunedMatchingTable(MatchingTable):
+    """Embeddings before and after fine-tuning, matched by raw products and by cosine."""
+
+    protocols = (PROTOCOLS[0], COSINE, PROTOCOLS[1])
+
+    def cosine_effect(self) -> pd.DataFrame:
+        """Error by raw products less error by cosine, on the same lattice, row by row.
+
+        Columns embedding, setting, raw, cosine, effect, low, high: the interval is a 95 %
+        bootstrap over image pairs.
+        """
+        lines = []
+        for row in self.ran:
+            for setting in SETTINGS:
+                raw, cosine = (
+                    self.pair_errors(row.label, protocol, setting)
+                    for protocol in (PROTOCOLS[0], COSINE)
+                )
+                gap = raw - cosine
+                means = (raw.mean(), cosine.mean(), gap.mean())
+                lines.append((row.label, setting, *means, *uncertainty(gap)))
+        columns = ["embedding", "setting", "raw", "cosine", "effect", "low", "high"]
+        return pd.DataFrame(lines, columns=columns)
 
 
 def _split(errors: pd.DataFrame) -> Errors:

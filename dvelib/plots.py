@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dvelib.charts import cumulative_error, error_bars, loss_curves
+from dvelib.charts import cumulative_error, error_bars, error_by_count, loss_curves
 from dvelib.figure_parts import (
     as_array,
     as_pictures,
@@ -38,8 +38,9 @@ from dvelib.landmark_errors import error_per_landmark
 from dvelib.landmark_plots import predicted_landmarks, virtual_keypoints
 
 __all__ = [
-    "cumulative_error", "descriptor_maps", "error_bars", "error_per_landmark", "faces_grid",
-    "loss_curves", "matches", "predicted_landmarks", "virtual_keypoints", "warp_examples",
+    "cumulative_error", "descriptor_maps", "error_bars", "error_by_count", "error_per_landmark",
+    "faces_grid", "loss_curves", "matches", "predicted_landmarks", "virtual_keypoints",
+    "warp_examples",
 ]  # fmt: skip
 
 _LATTICE = 9  # arrows along a side of a drawn flow

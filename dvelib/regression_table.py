@@ -18,10 +18,9 @@ from dvelib.regression import predict
 from dvelib.study import Row
 from dvelib.tables import StudyTable, measured, number_range
 
-__all__ = ["MEAN_SHAPE", "RegressionTable"]
+__all__ = ["MEAN_SHAPE", "FewAnnotationsTable", "RegressionTable"]
 
 MEAN_SHAPE = "mean training shape"
-MEASURE = "iod"  # the key of percent of inter-ocular distance among the published numbers
 FIVE = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 ROWS = ("best", "median", "worst")
 
@@ -30,8 +29,12 @@ class RegressionTable(StudyTable):
     """One table of landmark errors under one profile, its regressors trained.
 
     All errors are percent of the inter-ocular distance, means over landmarks, images and then
-    seeds.
+    seeds. ``measure`` is the key of the error among the published numbers; ``ddof`` is for the
+    deviation over seeds.
     """
+
+    measure = "iod"
+    ddof = 1
 
     @cached_property
     def regressors(self) -> dict[str, list[TrainedRegressor]]:
@@ -83,7 +86,7 @@ class RegressionTable(StudyTable):
             ours = self._measured(row.label) if row.embeddings else {}
             interval = {("ours", key): ours.get(key) for key in ("low", "high")}
             lines[row.label] = {
-                ("paper", "error"): row.published.get(MEASURE),
+                ("paper", "error"): row.published.get(self.measure),
                 ("ours", "error"): ours.get("mean"),
                 **interval,
                 ("seeds", "number"): ours.get("seeds"),
@@ -117,7 +120,7 @@ class RegressionTable(StudyTable):
         for row in self.ran:
             ours = self._measured(row.label)
             lines.append((row.label, where, ours["mean"], ours["low"], ours["high"], "ours"))
-            if paper := row.published.get(MEASURE):
+            if paper := row.published.get(self.measure):
                 lines.append((row.label, where, paper, paper, paper, "paper"))
         columns = ["label", "setting", "error", "low", "high", "kind"]
         return pd.DataFrame(lines, columns=columns)
@@ -149,19 +152,21 @@ class RegressionTable(StudyTable):
         names = FIVE if len(shape) == len(FIVE) else None
         return {"names": names, "shape": shape, "reference": reference}
 
-    def exchange_effect(self) -> pd.DataFrame:
-        """Error without exchange less error with it, by dimension.
+    def effect(self, by: str = "exchange") -> pd.DataFrame:
+        """Error without exchange less error with it (or ``by="finetuned"``), pair by pair of rows.
 
-        Columns dimension, without, with, effect, low, high: the interval is a 95 % bootstrap over
-        test images, of the same images under both embeddings.
+        Columns embedding, dimension, without, with, effect, low, high: the interval is a 95 %
+        bootstrap over test images, of the same images under both embeddings.
         """
         lines = []
-        for rows in self.pairs_of_rows():
+        for rows in self.pairs_of_rows(by):
             without, with_ = (self.image_errors(row.label) for row in rows)
             gap = without - with_
+            label = rows[0].label
+            name = label.replace(" without exchange", "") if by == "exchange" else label
             means = (without.mean(), with_.mean(), gap.mean())
-            lines.append((rows[0].spec.dimension, *means, *uncertainty(gap)))
-        columns = ["dimension", "without", "with", "effect", "low", "high"]
+            lines.append((name, rows[0].spec.dimension, *means, *uncertainty(gap)))
+        columns = ["embedding", "dimension", "without", "with", "effect", "low", "high"]
         return pd.DataFrame(lines, columns=columns)
 
     def examples(self, label: str, each: int = 6) -> dict[str, object]:
@@ -238,16 +243,44 @@ class RegressionTable(StudyTable):
         )
 
     def numbers(self, row: Row) -> dict[str, dict]:
-        return {MEASURE: self._measured(row.label)}
+        return {self.measure: self._measured(row.label)}
 
     def _measured(self, label: str) -> dict:
         by_seed = [float(np.nanmean(errors)) for errors in self.errors[label]]
-        return measured(by_seed, self.image_errors(label))
+        return measured(by_seed, self.image_errors(label), ddof=self.ddof)
 
     def _trivial(self) -> dict:
         errors = self.mean_shape_errors
         images = pd.Series(np.nanmean(errors, axis=1))
         return measured([float(np.nanmean(errors))], images)
+
+
+class FewAnnotationsTable(RegressionTable):
+    """Landmarks learned from few annotated pictures, picked anew for each seed."""
+
+    measure = "mean_iod"
+    ddof = 0  # as published
+
+    def comparison(self) -> pd.DataFrame:
+        """Paper beside ours, both with the deviation over picks."""
+        table = super().comparison()
+        deviations = [row.published.get("std_iod") for row in self.rows]
+        # The mean shape has none.
+        table.insert(1, ("paper", "deviation"), [*deviations, None])
+        return table.rename(columns={"spread": "deviation", "seeds": "picks"})
+
+    def by_count(self) -> pd.DataFrame:
+        """embedding, images, error, deviation and kind (paper or ours), for a chart."""
+        lines = []
+        for row in self.rows:
+            name = row.label.rpartition(", ")[0]
+            paper = (row.published.get(key) for key in ("mean_iod", "std_iod"))
+            lines.append((name, row.spec.annotations, *paper, "paper"))
+            if row.embeddings:
+                ours = self._measured(row.label)
+                shown = (ours["mean"], ours["spread"])
+                lines.append((name, row.spec.annotations, *shown, "ours"))
+        return pd.DataFrame(lines, columns=["embedding", "images", "error", "deviation", "kind"])
 
 
 _SPLITS = ("train", "test")

@@ -1,4 +1,4 @@
-"""What an embedding, a regressor, a table and a profile are: typed, strict, readable from YAML.
+"""What an embedding and a regressor are: typed, strict, and readable from YAML.
 
 An unknown key, a value of the wrong type or out of range is an error that names the key.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from copy import copy
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -15,7 +14,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    create_model,
     model_validator,
 )
 
@@ -23,10 +21,8 @@ from dvelib.data import DATASETS
 from dvelib.networks import side_multiple
 from dvelib.parameters import read_yaml, validate
 
-__all__ = [
-    "BENCHMARKS", "BenchmarkData", "DataSpec", "EmbeddingSpec", "ProfileSpec", "RegressorSpec",
-    "RowSpec", "TableSpec", "read_yaml", "validate",
-]  # fmt: skip
+__all__ = ["BENCHMARKS", "BenchmarkData", "DataSpec", "EmbeddingSpec", "RegressorSpec", "Strict",
+           "network_label",            "read_yaml", "validate"]
 
 # Where landmarks are regressed, by the names that tables and profiles use.
 BENCHMARKS = ("mafl", "300w", "aflw", "aflw-mtfl")
@@ -57,6 +53,9 @@ def _rising(values: tuple) -> tuple:
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(ge=0, le=10)]
+Seeds = Annotated[
+    tuple[Natural, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)
+]
 Rising = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_rising)]
 
 
@@ -134,14 +133,16 @@ class EmbeddingSpec(Strict):
 
     @property
     def label(self) -> str:
-        """What people call it: SmallNet 64-d with exchange."""
-        return _label(self)
+        """What people call it: SmallNet 64-d with exchange, fine-tuned."""
+        name = network_label(self.architecture, self.dimension, self.exchange)
+        return name + (", fine-tuned" if self.parent else "")
 
     @property
     def slug(self) -> str:
         """The readable part of its folder's name."""
         loss = "exchange" if self.exchange else "plain"
-        return f"{self.architecture}-{self.dimension}d-{loss}-seed{self.seed}"
+        finetuned = f"-on-{self.data.name}" if self.parent else ""
+        return f"{self.architecture}-{self.dimension}d-{loss}{finetuned}-seed{self.seed}"
 
     def digest(self, *versions: str) -> str:
         """Ten characters that change with any value here and with the given versions."""
@@ -151,13 +152,18 @@ class EmbeddingSpec(Strict):
 class RegressorSpec(Strict):
     """Everything that decides a landmark regressor on a frozen embedding. Defaults: published.
 
-    ``embedding``: the name of its folder. The learning rate is divided by ten from each epoch of
-    ``lower_rate_from`` (counted from one) on. ``alpha`` multiplies the coordinates in the loss.
+    ``embedding``: the name of its folder. ``benchmark``: whose landmarks, none for a user's own.
+    ``annotations``: learn from so many pictures alone, each in many warped copies (all faces where
+    it is None); ``fresh_warps``: warp them anew in each epoch, where the published study warped
+    once. The learning rate is divided by ten from each epoch of ``lower_rate_from`` (counted from
+    one) on. ``alpha`` multiplies the coordinates in the loss.
     """
 
     embedding: str
-    benchmark: Literal[BENCHMARKS]
+    benchmark: Literal[BENCHMARKS] | None = None
     data: BenchmarkData
+    annotations: Positive | None = None
+    fresh_warps: bool | None = None
     virtual_points: Positive = 50
     softmax_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
     alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
@@ -172,7 +178,8 @@ class RegressorSpec(Strict):
     @property
     def slug(self) -> str:
         """The readable part of its folder's name."""
-        return f"{self.benchmark}-{self.embedding}"
+        few = f"{self.annotations}-of-" if self.annotations else ""
+        return f"{few}{self.benchmark or self.data.name}-{self.embedding}"
 
     def digest(self, *versions: str) -> str:
         """Ten characters that change with any value here and with the given versions."""
@@ -184,119 +191,7 @@ def _spec_digest(values: dict, *versions: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-class RowSpec(Strict):
-    """One row of a table: which embedding, and its experiment among the published ones, if any.
-
-    ``finetuned``: the embedding went on learning, without labels, on the table's own benchmark.
-    """
-
-    architecture: Literal["smallnet", "hourglass"]
-    dimension: Positive
-    exchange: bool
-    finetuned: bool = False
-    published: str | None = None
-
-    @property
-    def label(self) -> str:
-        return _label(self) + (", fine-tuned" if self.finetuned else "")
-
-
-def _label(which: EmbeddingSpec | RowSpec) -> str:
-    network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[which.architecture]
-    return f"{network} {which.dimension}-d {'with' if which.exchange else 'without'} exchange"
-
-
-class TableSpec(Strict):
-    """One table of the paper: ``params/<table>.yaml``. ``benchmark``: whose landmarks it regresses,
-    none for a table of matching errors."""
-
-    notebook: str
-    title: str
-    published: str
-    claim: str
-    benchmark: Literal[BENCHMARKS] | None = None
-    rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
-
-
-class MatchingSpec(Strict):
-    """What matching is measured on; size and crop are the embedding's own."""
-
-    data: DataSpec
-
-
-def _partial(model: type[BaseModel], without: set[str]) -> type[BaseModel]:
-    """The model with every field optional, so that each value is checked where it stands."""
-    fields = {}
-    for name, known in model.model_fields.items():
-        if name not in without:
-            fields[name] = (known.annotation, field := copy(known))
-            field.default = None
-    return create_model("Partial" + model.__name__, __base__=Strict, **fields)
-
-
-# What the rows of the tables and the seeds of the profile decide is no setting.
-Settings = _partial(EmbeddingSpec, without={"architecture", "dimension", "exchange", "seed"})
-RegressorSettings = _partial(RegressorSpec, without={"embedding", "benchmark", "data", "seed"})
-
-
-class BenchmarkSpec(Strict):
-    """What a profile puts in the place of a benchmark, and how regressors differ there.
-
-    ``stand_in`` says, by split, what the images are where they are not the published ones.
-    """
-
-    data: BenchmarkData
-    stand_in: dict[Literal["train", "test"], str] = {}
-    settings: RegressorSettings = RegressorSettings()
-
-
-class ProfileSpec(Strict):
-    """What one run of the study shares: ``params/profiles/<profile>.yaml``.
-
-    ``embedding`` holds values of `EmbeddingSpec` for all embeddings; ``hourglass`` values that
-    differ for hourglasses; ``regressor`` values of `RegressorSpec` for all benchmarks.
-    ``architectures`` and ``dimensions`` choose which rows of the tables run. ``threads``: CPU
-    threads of one training; trainings fill the machine side by side.
-    """
-
-    title: str
-    description: str
-    tables: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    architectures: Annotated[
-        tuple[Literal["smallnet", "hourglass"], ...], Field(strict=False, min_length=1)
-    ]
-    dimensions: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
-    seeds: Annotated[
-        tuple[Natural, ...], Field(strict=False, min_length=1), AfterValidator(_distinct)
-    ] = (0,)
-    embedding: Settings
-    hourglass: Settings = Settings()
-    matching: MatchingSpec
-    regressor: RegressorSettings = RegressorSettings()
-    benchmarks: dict[Literal[BENCHMARKS], BenchmarkSpec] = {}
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Positive = 1
-
-    def embedding_spec(self, row: RowSpec, seed: int, where: str) -> EmbeddingSpec:
-        """The specification of a row's embedding under this profile.
-
-        Raises StudyError naming the place and the key where the profile's values are wrong.
-        """
-        values = self.embedding.model_dump(exclude_unset=True)
-        if row.architecture == "hourglass":
-            values |= self.hourglass.model_dump(exclude_unset=True)
-        values |= row.model_dump(exclude={"published", "finetuned"}) | {"seed": seed}
-        return validate(EmbeddingSpec, values, where)
-
-    def regressor_spec(
-        self, benchmark: str, embedding: str, seed: int, where: str
-    ) -> RegressorSpec:
-        """The specification of a regressor on an embedding under this profile.
-
-        Raises StudyError naming the place and the key where the profile's values are wrong.
-        """
-        chosen = self.benchmarks[benchmark]
-        values = self.regressor.model_dump(exclude_unset=True)
-        values |= chosen.settings.model_dump(exclude_unset=True)
-        values |= {"embedding": embedding, "benchmark": benchmark, "seed": seed}
-        return validate(RegressorSpec, values | {"data": chosen.data.model_dump()}, where)
+def network_label(architecture: str, dimension: int, exchange: bool) -> str:
+    """What people call a network: SmallNet 64-d with exchange."""
+    network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[architecture]
+    return f"{network} {dimension}-d {'with' if exchange else 'without'} exchange"

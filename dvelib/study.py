@@ -18,22 +18,16 @@ from dvelib.code_digest import code_digest
 from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
 from dvelib.errors import StudyError
 from dvelib.files import ROOT
+from dvelib.profiles import ProfileSpec, RowSpec, TableSpec
 from dvelib.published import published_experiments
-from dvelib.spec import (
-    DataSpec,
-    EmbeddingSpec,
-    ProfileSpec,
-    RegressorSpec,
-    RowSpec,
-    TableSpec,
-    read_yaml,
-)
+from dvelib.spec import DataSpec, EmbeddingSpec, RegressorSpec, read_yaml
 
 __all__ = ["METHOD_CODE", "REGRESSOR_CODE", "Row", "Study", "open_data"]
 
 # The images' digest covers the code that reads them.
 METHOD_CODE = ("augment.py", "losses.py", "networks.py", "training.py", "warps.py")
 REGRESSOR_CODE = ("regression.py", "regressor.py")
+ANNOTATION_CODE = ("annotations.py", "warps.py")
 TABLE_CODE = (
     "charts.py", "evaluation.py", "figure_parts.py", "landmark_errors.py", "landmark_plots.py",
     "matching.py", "matching_table.py", "plots.py", "regression_table.py", "tables.py",
@@ -44,7 +38,8 @@ TABLE_CODE = (
 class Row:
     """A row of a table under a profile: its embeddings, one a seed, or none if it does not run.
 
-    ``regressors``, where the table has a benchmark: one on each of the embeddings.
+    ``regressors``, where the table measures landmarks: one on each of the embeddings, or one for
+    each pick of annotated pictures.
     """
 
     spec: RowSpec
@@ -63,9 +58,12 @@ class Study:
     tables: dict[str, TableSpec]
     data_root: Path | None
     outputs: Path
+    missing: dict[DataSpec, str] | None = None
     embeddings: dict[str, EmbeddingSpec] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
     regressors: dict[str, RegressorSpec] = field(default_factory=dict)
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    _digests: dict[tuple[DataSpec, str], str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(
@@ -75,16 +73,20 @@ class Study:
         *,
         params: Path = ROOT / "params",
         outputs: Path | str | None = None,
+        without_data: bool = False,
     ) -> Study:
         """Read and check a profile and its tables, and look up the data they need.
 
+        ``without_data``: what is wrong with a dataset is noted in ``missing``, and names of
+        embeddings and regressors are not those they will have.
         Raises StudyError, one sentence, for anything wrong in the files or missing on disk.
         """
         spec = read_yaml(ProfileSpec, params / "profiles" / f"{profile}.yaml")
         tables = {name: read_yaml(TableSpec, params / f"{name}.yaml") for name in spec.tables}
         root = Path(data_root).expanduser().resolve() if data_root else None
         outputs = Path(outputs).expanduser().resolve() if outputs else ROOT / "outputs"
-        study = cls(profile, spec, tables, root, outputs / profile)
+        missing = {} if without_data else None
+        study = cls(profile, spec, tables, root, outputs / profile, missing)
         study._data_digest(spec.matching.data, "test")
         for name, table in tables.items():
             study._check_benchmark(name, table)
@@ -111,38 +113,55 @@ class Study:
                 f"params/{table_name}.yaml: published: {row.published!r} is no published "
                 f"experiment{_did_you_mean(row.published, published)}"
             )
-        profile = self.profile
-        runs = row.architecture in profile.architectures and row.dimension in profile.dimensions
-        # Embeddings that go on learning on a benchmark are not part of any profile yet.
-        seeds = profile.seeds if runs and not row.finetuned else ()
-        names = tuple(self._register(row, seed) for seed in seeds)
+        seeds = self.profile.seeds if self.profile.runs(row) else ()
+        names = tuple(self._register(row, table.benchmark, seed) for seed in seeds)
         regressors = tuple(
-            self._register_regressor(table.benchmark, name, seed)
-            for name, seed in zip(names, seeds, strict=True)
-            if table.benchmark is not None
+            self._register_regressor(table.benchmark, row.annotations, name, seed)
+            for name, own_seed in zip(names, seeds, strict=True)
+            if table.measures == "landmarks"
+            for seed in (self.profile.annotation_seeds if row.annotations else (own_seed,))
         )
         return Row(row, row.label, published.get(row.published, {}), names, regressors)
 
-    def _register(self, row: RowSpec, seed: int) -> str:
-        where = f"params/profiles/{self.name}.yaml: embedding"
+    def _register(self, row: RowSpec, benchmark: str | None, seed: int) -> str:
+        """Note a row's embedding, and first the one it starts from; returns its name."""
+        where = f"params/profiles/{self.name}.yaml"
         spec = self.profile.embedding_spec(row, seed, where)
+        name = self._note(spec)
+        if not row.finetuned:
+            return name
+        finetuned = self._note(self.profile.finetuned_spec(row, benchmark, spec, where), name)
+        self.parents[finetuned] = name
+        return finetuned
+
+    def _note(self, spec: EmbeddingSpec, *parent: str) -> str:
         images = self._data_digest(spec.data, "train")
-        name = f"{spec.slug}-{spec.digest(images, code_digest(*METHOD_CODE))}"
+        name = f"{spec.slug}-{spec.digest(images, code_digest(*METHOD_CODE), *parent)}"
         self.embeddings[name] = spec
         return name
 
-    def _register_regressor(self, benchmark: str, embedding: str, seed: int) -> str:
-        where = f"params/profiles/{self.name}.yaml: benchmarks: {benchmark}"
-        spec = self.profile.regressor_spec(benchmark, embedding, seed, where)
+    def _register_regressor(
+        self, benchmark: str, annotations: int | None, embedding: str, seed: int
+    ) -> str:
+        where = f"params/profiles/{self.name}.yaml"
+        spec = self.profile.regressor_spec(benchmark, annotations, embedding, seed, where)
         faces = (self._data_digest(spec.data.of(split), split) for split in ("train", "test"))
-        name = f"{spec.slug}-{spec.digest(*faces, code_digest(*REGRESSOR_CODE))}"
+        code = REGRESSOR_CODE + (ANNOTATION_CODE if annotations else ())
+        name = f"{spec.slug}-{spec.digest(*faces, code_digest(*code))}"
         self.regressors[name] = spec
         return name
 
     def _data_digest(self, data: DataSpec, split: str) -> str:
-        return dataset_digest(
-            data.name, data_folder(data, self.data_root), split, data.limit, data.skip_bad
-        )
+        if (data, split) not in self._digests:
+            try:
+                folder = data_folder(data, self.data_root)
+                digest = dataset_digest(data.name, folder, split, data.limit, data.skip_bad)
+            except StudyError as error:
+                if self.missing is None:
+                    raise
+                digest = self.missing[data] = str(error)
+            self._digests[data, split] = digest
+        return self._digests[data, split]
 
     def embedding_folder(self, name: str) -> Path:
         return self.outputs / "embeddings" / name
@@ -160,13 +179,15 @@ class Study:
             self.profile.title,
             self.profile.description,
             [(row.embeddings, row.regressors) for row in self.rows[table]],
-            self._stand_in(table),
+            self._faces_digest(self.tables[table].benchmark),
             self.evaluation_digest(),
         )
 
-    def _stand_in(self, table: str) -> dict[str, str]:
-        benchmark = self.tables[table].benchmark
-        return self.profile.benchmarks[benchmark].stand_in if benchmark else {}
+    def _faces_digest(self, benchmark: str | None) -> object:
+        if benchmark is None:
+            return None
+        chosen = self.profile.benchmarks[benchmark]
+        return chosen.stand_in, self._data_digest(chosen.data.of("test"), "test")
 
     def evaluation_digest(self) -> str:
         """What changes whenever the evaluation of an embedding, or its figures, would."""
@@ -200,17 +221,26 @@ class Study:
     def training_data(self, spec: EmbeddingSpec) -> FaceDataset:
         return open_data(spec.data, "train", self.data_root, size=spec.size, crop=spec.crop)
 
-    def matching_data(self, spec: EmbeddingSpec) -> FaceDataset:
-        """The faces that matching is measured on, at the size this embedding was trained for."""
+    def matching_data(self, spec: EmbeddingSpec, benchmark: str | None = None) -> FaceDataset:
+        """The faces that matching is measured on, at the size this embedding was trained for.
+
+        Those of a benchmark's test split, or those that the profile names for matching.
+        """
+        if benchmark is not None:
+            return self._benchmark_faces(benchmark, "test", spec)
         data = self.profile.matching.data
         return open_data(data, "test", self.data_root, size=spec.size, crop=spec.crop)
 
     def benchmark_data(self, spec: RegressorSpec, split: str) -> FaceDataset:
         """The faces that a regressor learns from or is tested on, at its embedding's size."""
-        size, crop = (getattr(self.embeddings[spec.embedding], key) for key in ("size", "crop"))
-        stand_in = self.profile.benchmarks[spec.benchmark].stand_in.get(split)
-        data = spec.data.of(split)
-        return open_data(data, split, self.data_root, size=size, crop=crop, stand_in=stand_in)
+        return self._benchmark_faces(spec.benchmark, split, self.embeddings[spec.embedding])
+
+    def _benchmark_faces(self, benchmark: str, split: str, spec: EmbeddingSpec) -> FaceDataset:
+        chosen = self.profile.benchmarks[benchmark]
+        data, stand_in = chosen.data.of(split), chosen.stand_in.get(split)
+        return open_data(
+            data, split, self.data_root, size=spec.size, crop=spec.crop, stand_in=stand_in
+        )
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

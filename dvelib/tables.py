@@ -59,15 +59,18 @@ class StudyTable(ABC):
     def first_seed(self) -> dict[str, Embedding]:
         return {label: seeds[0] for label, seeds in self.embeddings.items()}
 
-    def pairs_of_rows(self) -> list[tuple[Row, Row]]:
-        """Rows without exchange, each with the row that differs from it by exchange alone."""
-        by_key = {self._key(row): row for row in self.ran}
-        others = ((row, by_key.get((*self._key(row)[:-1], True))) for row in self.ran)
-        return [(row, other) for row, other in others if other and not row.spec.exchange]
+    def pairs_of_rows(self, by: str = "exchange") -> list[tuple[Row, Row]]:
+        """Rows without ``by`` (exchange or finetuned), each with the row that differs by it alone.
 
-    @staticmethod
-    def _key(row: Row) -> tuple:
-        return row.spec.architecture, row.spec.dimension, row.spec.finetuned, row.spec.exchange
+        A row that another profile would run has no part in it.
+        """
+        by_key = {_key(row): row for row in self.ran}
+        pairs = []
+        for row in self.ran:
+            twin = by_key.get(_key(row) - {(by, False)} | {(by, True)})
+            if not getattr(row.spec, by) and twin is not None:
+                pairs.append((row, twin))
+        return pairs
 
     def training_facts(self) -> dict[str, str]:
         """What data, steps, time and hardware made the embeddings."""
@@ -132,10 +135,19 @@ class StudyTable(ABC):
         }
 
 
-def measured(by_seed: list[float], units: pd.Series) -> dict[str, float | int | None]:
-    """A number of a table: mean over seeds, 95 % interval over test units, spread over seeds."""
+def _key(row: Row) -> frozenset[tuple[str, object]]:
+    return frozenset(row.spec.model_dump(exclude={"published"}).items())
+
+
+def measured(
+    by_seed: list[float], units: pd.Series, *, ddof: int = 1
+) -> dict[str, float | int | None]:
+    """A number of a table: mean over seeds, 95 % interval over test units, spread over seeds.
+
+    The spread is the standard deviation of the sample, or with ``ddof=0`` of these seeds alone.
+    """
     low, high = uncertainty(units)
-    spread = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
+    spread = float(np.std(by_seed, ddof=ddof)) if len(by_seed) > 1 else None
     mean = float(np.mean(by_seed))
     return {"mean": mean, "low": low, "high": high, "spread": spread, "seeds": len(by_seed)}
 

@@ -8,8 +8,9 @@ import yaml
 
 from dvelib import StudyError
 from dvelib.files import ROOT
+from dvelib.profiles import ProfileSpec, RowSpec, TableSpec
 from dvelib.published import published_numbers
-from dvelib.spec import EmbeddingSpec, ProfileSpec, RowSpec, TableSpec, read_yaml, validate
+from dvelib.spec import EmbeddingSpec, read_yaml, validate
 from dvelib.study import Study
 
 PARAMS = ROOT / "params"
