@@ -26,11 +26,13 @@ from torch import Tensor, nn
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path, read_json, write_json
 from dvelib.networks import build_network
+from dvelib.published_files import load_published
 from dvelib.regressor import LandmarkRegressor
 from dvelib.spec import EmbeddingSpec, RegressorSpec, validate
 
 __all__ = ["Embedding", "TrainedRegressor", "claim", "finished", "load_checkpoint",
-           "load_embedding", "load_regressor", "provenance", "save_checkpoint", "save_embedding"]
+           "load_embedding", "load_published", "load_regressor", "provenance", "save_checkpoint",
+           "save_embedding"]
 
 Spec = EmbeddingSpec | RegressorSpec
 

@@ -55,6 +55,15 @@ def _parser() -> argparse.ArgumentParser:
         command(name, run, text).add_argument("name")
     command("site", _site, "Build the pages from what has been run.")
     command("publish", _publish, "Keep a finished study's results in git, and in the README.")
+    for name, run, text in (
+        ("fetch", _fetch, "Download a published dataset and unpack it where the study looks."),
+        ("check", _check, "Say what is there of a dataset beside what was published."),
+    ):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("dataset", help="celeba, 300w, aflw or aflw-mtfl")
+        sub.add_argument("--data", default=None, help="folder that holds the datasets")
+    sub.add_argument("--images", action="store_true", help="decode every image, too")
     return parser
 
 
@@ -171,6 +180,25 @@ def _publish(options: argparse.Namespace) -> None:
     from dvelib.publish import publish
 
     print(f"published in {publish(_load(options))}")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from dvelib.data.mirrors import archive_of, fetch
+
+    fetch(archive_of(options.dataset), _data_folder(options))
+
+
+def _check(options: argparse.Namespace) -> None:
+    from dvelib.data.mirrors import archive_of, check
+
+    for line in check(archive_of(options.dataset), _data_folder(options), images=options.images):
+        print(line, flush=True)
+
+
+def _data_folder(options: argparse.Namespace) -> Path:
+    if not options.data:
+        raise StudyError("name the folder that holds the datasets, or is to hold them, with --data")
+    return Path(options.data).expanduser().resolve()
 
 
 def _common(options: argparse.Namespace) -> dict[str, str | None]:

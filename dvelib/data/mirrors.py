@@ -1,0 +1,277 @@
+"""The published archives of the benchmarks: getting them, and checking what lies on disk.
+
+Names, hashes and sources are as the study published them in 2019; none of the sources was tried
+when this was written. How deep in its archive a dataset lies does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from dvelib.data import SPLITS, open_dataset
+from dvelib.data.audit import split_audit
+from dvelib.data.dataset import FaceDataset
+from dvelib.data.known import LAYOUTS
+from dvelib.data.layout import Layout
+from dvelib.errors import StudyError
+from dvelib.fetching import download, has_sha1, part_of
+from dvelib.unpacking import require_space, unpack, unpacked_from
+
+__all__ = ["ARCHIVES", "DOWNLOADS", "Archive", "archive_of", "check", "fetch"]
+
+DOWNLOADS = "downloads"
+GIB = 2**30
+SIZE, CROP = 100, 15  # at which images are decoded: the published ones, which training reuses
+NAMED = 3  # so many files of a list are named
+# Where the archives were published; the second is the address in the published instructions.
+SITE = "://www.robots.ox.ac.uk/~vgg/research/DVE/data/datasets/"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One ``.tar.gz`` and its place in the folder of the datasets.
+
+    ``size``: about, in bytes. ``entries``: what the dataset's folder directly holds, by which it
+    is found in the archive. ``layouts``: what can be opened there.
+    """
+
+    dataset: str
+    file: str
+    size: int
+    sha1: str
+    folder: str
+    entries: tuple[str, ...]
+    layouts: tuple[str, ...]
+    urls: tuple[str, ...]
+
+
+def _published(
+    dataset: str, gib: float, sha1: str, entries: tuple[str, ...], **differing
+) -> Archive:
+    """An archive as published; ``differing``: what does not follow from the dataset's name."""
+    usual = {"file": f"{dataset}.tar.gz", "folder": dataset, "layouts": (dataset,)}
+    facts = usual | {"sha1": sha1, "size": int(gib * GIB), "entries": entries} | differing
+    urls = tuple(f"{scheme}{SITE}{facts['file']}" for scheme in ("https", "http"))
+    return Archive(dataset=dataset, urls=urls, **facts)
+
+
+_CELEBA = _published(
+    "celeba",
+    9.0,
+    "f6872ab0f2df8e5843abe99dc6d6100dd4fea29f",
+    ("Img", "Anno", "Eval", "MAFL"),
+    layouts=("celeba", "mafl"),
+)
+_300W = _published(
+    "300w",
+    3.0,
+    "885b09159c61fa29998437747d589c65cfc4ccd3",
+    ("afw", "helen", "lfpw", "ibug", "Bounding Boxes"),
+)
+_AFLW = _published(
+    "aflw",
+    1.1,
+    "939fdce0e6262a14159832c71d4f84a9d516de5e",
+    ("output", "aflw_train_images.txt", "aflw_test_images.txt"),
+    file="aflw-recrop.tar.gz",
+    folder="aflw/aflw_release-2",
+)
+# This one's own page prints another hash, which is 300-W's; here is the overview's.
+_AFLW_MTFL = _published(
+    "aflw-mtfl", 252 / 1024, "1ff31c07cef4f2777b416d896a65f6c17d8ae2ee", ("MTFL", "aflw_cropped")
+)
+ARCHIVES = {a.dataset: a for a in (_CELEBA, _300W, _AFLW, _AFLW_MTFL)}
+
+
+def archive_of(dataset: str) -> Archive:
+    """The archive of a dataset, by name; raises StudyError where there is none."""
+    if dataset not in ARCHIVES:
+        raise StudyError(
+            f"no archive was published for {dataset!r}: choose among {', '.join(ARCHIVES)}"
+        )
+    return ARCHIVES[dataset]
+
+
+def fetch(archive: Archive, data: Path) -> Path:
+    """Bring a dataset to its place below ``data``, doing only what is not done yet.
+
+    Says in lines what it does. Returns the dataset's folder. Raises StudyError, one sentence with
+    the remedy, where no source has the archive, the disk is too small, the archive is not what it
+    should be, or something else is in its place.
+    """
+    target = (data / archive.folder).resolve()  # a link there may lead to a larger disk
+    if _already_there(archive, data, target):
+        return target
+    file = data / DOWNLOADS / archive.file
+    with _alone(file.parent):
+        if has_sha1(file, archive.sha1):
+            print(f"{file} is there already")
+        else:
+            part = part_of(file).stat().st_size if part_of(file).exists() else 0
+            missing = max(archive.size - part, 0)
+            require_space({file.parent: missing, target: archive.size}, archive.file)
+            download(file, archive.sha1, archive.urls, _by_hand(archive, data))
+        count = unpack(file, target, archive.entries, archive.sha1)
+    print(f"unpacked {count:,} files to {target}; {file} is not needed any more")
+    return target
+
+
+def check(archive: Archive, data: Path, *, images: bool = False) -> Iterator[str]:
+    """What is there of a dataset beside what was published, in lines; the last is the verdict.
+
+    Every listed file is looked for and read; ``images``: decoded, too, which takes longer. Raises
+    StudyError, one sentence, where the study could not use what is there.
+    """
+    root = data / archive.folder
+    if not root.is_dir():
+        raise StudyError(
+            f"there is no folder {root}: dve fetch {archive.dataset} --data {data} gets it, or "
+            f"name the folder that holds {archive.folder} with --data"
+        )
+    audits = []
+    for name in archive.layouts:
+        for split in SPLITS:
+            audits.append(_audit(LAYOUTS[name], root, split, images))
+            yield from _lines(audits[-1])
+    lost = sum(len(audit["skipped"]) for audit in audits)
+    if lost:
+        yield f"usable in part: set skip_bad to true to leave out the {lost:,} files"
+    elif not all(audit["complete"] for audit in audits):
+        yield "usable in part: it is not all that was published"
+    else:
+        yield "usable: all that was published is there"
+
+
+def _already_there(archive: Archive, data: Path, target: Path) -> bool:
+    """Whether a usable dataset is in its place; raises StudyError where anything else is."""
+    look = f"dve check {archive.dataset} --data {data} looks closer"
+    if unpacked_from(target) == archive.sha1:
+        print(f"{target} was unpacked before from {archive.file}: {look}")
+        return True
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return False
+    try:
+        for name in archive.layouts:
+            for split in SPLITS:
+                LAYOUTS[name].listing(target, split)
+    except StudyError as error:
+        raise StudyError(
+            f"{target} holds something that is not the whole dataset, so move it away, or put "
+            f"right what was found ({error})"
+        ) from None
+    print(f"{target} holds the dataset already, though not from {archive.file}: {look}")
+    return True
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Raises StudyError where another run is at work in the folder."""
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StudyError(
+            f"another dve fetch is at work in {folder}: wait for it or stop it first"
+        ) from None
+    except OSError as error:
+        raise StudyError(
+            f"{folder} cannot be written ({error.strerror}): name another folder with --data"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _by_hand(archive: Archive, data: Path) -> str:
+    holds = ", ".join(archive.entries)
+    return (
+        f"get {archive.file} elsewhere ({archive.size / GIB:.2g} GiB, sha1 {archive.sha1}), put it "
+        f"in {data / DOWNLOADS} and repeat dve fetch {archive.dataset}; or put the dataset itself "
+        f"in {data / archive.folder}, which then holds {holds}, and try it with "
+        f"dve check {archive.dataset} --data {data}"
+    )
+
+
+def _audit(layout: Layout, root: Path, split: str, images: bool) -> dict[str, object]:
+    """The audit of a split; without ``images`` no picture is opened, and none found damaged."""
+    if images:
+        faces = open_dataset(layout.name, root, split, size=SIZE, crop=CROP, skip_bad=True)
+    else:
+        faces = _listed(layout, root, split)
+    audit = split_audit(faces)
+    if split == "test" and audit["shared_with_other_split"]["images"] == len(faces):
+        raise StudyError(
+            f"{root}: every test image of {layout.name} is also a training image: "
+            f"give each split its own list"
+        )
+    return audit
+
+
+def _listed(layout: Layout, root: Path, split: str) -> FaceDataset:
+    """A split as its lists say it, without the files that are missing and without pixels."""
+    listing = layout.listing(root, split)
+    there = np.array([(root / f).is_file() for f in listing.files], dtype=bool)
+    if not there.any():
+        raise StudyError(
+            f"{root}: none of the {len(there):,} files of the {split} split of {layout.title} "
+            f"exists: unpack the data again"
+        )
+    kept = listing.choose(there.nonzero()[0])
+    return FaceDataset(
+        name=layout.name,
+        title=layout.title,
+        split=split,
+        size=SIZE,
+        crop=CROP,
+        files=kept.files,
+        images=np.broadcast_to(np.uint8(0), (len(kept.files), 3, SIZE, SIZE)),
+        full_landmarks=None,
+        eyes=layout.eyes,
+        digest="",
+        root=root,
+        published_count=layout.published.get(split),
+        identities=kept.identities,
+        skipped=tuple(f for f, ok in zip(listing.files, there, strict=True) if not ok),
+    )
+
+
+def _lines(audit: dict) -> Iterator[str]:
+    """What an audit says, a line for every kind of finding."""
+    yield (
+        f"{audit['dataset']}, {audit['split']}: {audit['images']:,} images, "
+        f"{audit['published']:,} published"
+    )
+    for part, counts in audit["parts"].items():
+        yield f"  {part}: {counts['found']:,} images, {counts['published']:,} published"
+    missing = set(audit["missing"])
+    yield from _named("missing", audit["missing"])
+    yield from _named("no image", [f for f in audit["skipped"] if f not in missing])
+    if audit["stand_in"]:
+        yield f"  {audit['stand_in']}"
+    yield f"  equal to another of the split, byte for byte: {_number(audit['duplicates'])}"
+    shared = audit["shared_with_other_split"]
+    yield f"  in the other split, too: {_number(shared['images'])}"
+    if shared["identities"] is not None:
+        yield f"  identities in both splits: {shared['identities']:,}"
+    if audit.get("mafl_images"):
+        yield f"  images of MAFL among them: {audit['mafl_images']:,}"
+    if audit["outside"]:
+        yield f"  landmarks outside of the cropped image: {audit['outside']['landmarks']:,}"
+
+
+def _named(what: str, files: Sequence[str]) -> Iterator[str]:
+    if files:
+        more = f" and {len(files) - NAMED:,} more" if len(files) > NAMED else ""
+        yield f"  {what}: {len(files):,}: {', '.join(files[:NAMED])}{more}"
+
+
+def _number(count: int | None) -> str:
+    return "not known" if count is None else f"{count:,}"

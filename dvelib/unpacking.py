@@ -1,0 +1,220 @@
+"""Unpacking an archive that need not be trusted: all of it or nothing.
+
+An archive is read twice. The first time every member is looked at and nothing written; the second
+time it is unpacked into a folder beside the target, which takes the target's name when all is in
+it. Python's own filter for data guards the second reading; the first is stricter, for some Pythons
+have a filter that can be fooled by links.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dvelib.errors import StudyError
+from dvelib.progress import progress_bar
+
+__all__ = ["MARKER", "require_space", "unpack", "unpacked_from"]
+
+MARKER = ".unpacked-from"
+MIB = 2**20
+BLOCK = 4096  # of a file system: every file takes whole ones
+
+Parts = tuple[str, ...]
+
+
+def unpack(archive: Path, target: Path, entries: Sequence[str], mark: str) -> int:
+    """Unpack what lies beside ``entries`` in a ``.tar.gz`` as ``target``; returns how many files.
+
+    ``entries``: names that one folder of the archive must hold; nothing may lie outside of it.
+    ``mark``: what `unpacked_from` will tell. Setuid bits and owners are dropped. Raises StudyError,
+    and leaves no target, where a member is anything but a file, a folder or a link that stays
+    inside, where the archive is damaged, the disk too small or the target not empty.
+    """
+    if not hasattr(tarfile, "data_filter"):
+        raise StudyError("unpacking needs Python 3.11.4 or newer: install a newer Python")
+    temporary = target.with_name(f".{target.name}.unpacking")
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a run that was killed
+    try:
+        if target.exists() and any(target.iterdir()):
+            raise StudyError(f"{target} is not empty: move it away first")
+        contents = _survey(archive)
+        prefix = _prefix(contents, entries, archive)
+        _check(contents, prefix, archive)
+        require_space({target: contents.size}, f"what {archive.name} holds")
+        temporary.mkdir(parents=True)
+        for tar, member in _members(archive, f"unpacking {archive.name}"):
+            tar.extract(member, temporary, filter=_below(prefix))
+        (temporary / MARKER).write_text(f"{mark}\n")
+        os.replace(temporary, target)
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise StudyError(
+            f"{archive} cannot be unpacked to {target} ({reason}): "
+            f"see that there is room, or get the archive again"
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return contents.files
+
+
+def unpacked_from(target: Path) -> str | None:
+    """The mark with which a folder was unpacked; None where `unpack` did not make it."""
+    try:
+        return (target / MARKER).read_text().strip()
+    except (OSError, ValueError):
+        return None
+
+
+def require_space(needs: Mapping[Path, int], what: str) -> None:
+    """Raises StudyError where these folders' disks have not as many bytes free."""
+    places: dict[int, Path] = {}
+    sums: dict[int, int] = defaultdict(int)
+    for folder, size in needs.items():
+        place = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        device = place.stat().st_dev
+        places.setdefault(device, place)
+        sums[device] += size
+    for device, place in places.items():
+        free = shutil.disk_usage(place).free
+        if free < sums[device]:
+            raise StudyError(
+                f"{place} has {free / 2**30:.1f} GiB free, and {what} needs "
+                f"{sums[device] / 2**30:.1f} GiB there: make room, or choose another folder"
+            )
+
+
+@dataclass
+class _Contents:
+    """What an archive says it holds; links with what they point at."""
+
+    folders: set[Parts] = field(default_factory=set)
+    regular: set[Parts] = field(default_factory=set)
+    symlinks: dict[Parts, str] = field(default_factory=dict)
+    size: int = 0
+    files: int = 0
+
+    def paths(self) -> Iterator[Parts]:
+        yield from self.folders
+        yield from self.regular
+        yield from self.symlinks
+
+
+def _members(archive: Path, what: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Every member in turn, forgotten afterwards: there may be hundreds of thousands."""
+    total = archive.stat().st_size // MIB
+    with (
+        open(archive, "rb") as packed,
+        gzip.open(packed) as plain,
+        tarfile.open(fileobj=plain, mode="r:") as tar,
+        progress_bar(total, what, "MiB") as bar,
+    ):
+        while (member := tar.next()) is not None:
+            tar.members.clear()
+            yield tar, member
+            bar.update(packed.tell() // MIB - bar.n)
+        while plain.read(MIB):  # to the checksum at the end
+            pass
+
+
+def _survey(archive: Path) -> _Contents:
+    """Look at every member; raises StudyError for what is never unpacked, wherever it lies."""
+    contents = _Contents()
+    for _, member in _members(archive, f"reading {archive.name}"):
+        parts = _parts(archive, member, member.name)
+        if member.isdir():
+            contents.folders.add(parts)
+        elif member.issym():
+            contents.symlinks[parts] = member.linkname
+        elif member.islnk():
+            if _parts(archive, member, member.linkname) not in contents.regular:
+                raise _refusal(archive, member.name, "is a link to no file before it")
+            contents.regular.add(parts)
+        elif member.isreg():
+            contents.regular.add(parts)
+            contents.size += -(-member.size // BLOCK) * BLOCK
+        else:
+            raise _refusal(archive, member.name, "is a device, a pipe or something unknown")
+        contents.files += not member.isdir()
+    return contents
+
+
+def _parts(archive: Path, member: tarfile.TarInfo, name: str) -> Parts:
+    if name.startswith(("/", os.sep)) or os.path.isabs(name):
+        raise _refusal(archive, member.name, "has an absolute path")
+    parts = _plain(name)
+    if ".." in parts:
+        raise _refusal(archive, member.name, "leads out of its folder")
+    return parts
+
+
+def _prefix(contents: _Contents, entries: Sequence[str], archive: Path) -> Parts:
+    """The outermost folder of the archive that holds all of ``entries``."""
+    wanted = frozenset(entries)
+    found: dict[Parts, set[str]] = defaultdict(set)
+    for parts in contents.paths():
+        for depth, part in enumerate(parts):
+            if part in wanted:
+                found[parts[:depth]].add(part)
+    whole = [parts for parts, names in found.items() if names == wanted]
+    if not whole:
+        raise StudyError(f"{archive} is refused: no folder in it holds {', '.join(entries)}")
+    return min(whole, key=len)
+
+
+def _check(contents: _Contents, prefix: Parts, archive: Path) -> None:
+    """Raises StudyError where anything lies outside the prefix, or points or passes out of it."""
+    for parts in contents.paths():
+        name = "/".join(parts)
+        above = parts in contents.folders and parts == prefix[: len(parts)]
+        if not above and (parts[: len(prefix)] != prefix or parts == prefix):
+            raise _refusal(archive, name, f"lies outside of {'/'.join(prefix) or 'the archive'}")
+        # Where no path passes through a link, a folder is where its path says.
+        if any(parts[:depth] in contents.symlinks for depth in range(1, len(parts))):
+            raise _refusal(archive, name, "passes through a link")
+    for parts, destination in contents.symlinks.items():
+        if parts in contents.regular or parts in contents.folders:
+            raise _refusal(archive, "/".join(parts), "is there twice, once as a link")
+        if not _stays_inside(destination, len(parts) - len(prefix) - 1):
+            raise _refusal(archive, "/".join(parts), "is a link out of its folder")
+
+
+def _stays_inside(destination: str, depth: int) -> bool:
+    """Whether a link at this depth leads no higher than to the top.
+
+    Going up is for the start only: after a name, which may be a link itself, it could lead
+    anywhere.
+    """
+    parts = _plain(destination)
+    ups = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
+    return not os.path.isabs(destination) and ups <= depth and ".." not in parts[ups:]
+
+
+def _below(prefix: Parts) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo | None]:
+    """The filter that unpacks what is below the prefix as if that were the top."""
+
+    def place(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+        parts = _plain(member.name)[len(prefix) :]
+        if not parts:
+            return None
+        moved = {"name": "/".join(parts)}
+        if member.islnk():
+            moved["linkname"] = "/".join(_plain(member.linkname)[len(prefix) :])
+        return tarfile.data_filter(member.replace(**moved, deep=False), folder)
+
+    return place
+
+
+def _plain(name: str) -> Parts:
+    return tuple(part for part in name.split("/") if part not in ("", "."))
+
+
+def _refusal(archive: Path, name: str, why: str) -> StudyError:
+    return StudyError(f"{archive} is refused: its member {name!r} {why}")
