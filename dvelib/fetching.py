@@ -32,11 +32,12 @@ UNSATISFIABLE = 416
 NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
-def download(file: Path, sha1: str, urls: Sequence[str], remedy: str) -> Path:
+def download(file: Path, sha1: str | None, urls: Sequence[str], remedy: str) -> Path:
     """Get ``file`` from the first of its sources that has it with this hash.
 
-    A source that fails, or whose file is another, costs one line. Raises StudyError ending in
-    ``remedy`` where none is left, and where the folder cannot be written.
+    A source that fails, or whose file is another, costs one line. ``sha1``: None where none was
+    published; the file is then only known to be as long as its source says. Raises StudyError
+    ending in ``remedy`` where none is left, and where the folder cannot be written.
     """
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -69,15 +70,16 @@ def part_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.part")
 
 
-def _failure(url: str, file: Path, sha1: str) -> str | None:
+def _failure(url: str, file: Path, sha1: str | None) -> str | None:
     """Try one source: why it failed, or None where the file is there now."""
     part = part_of(file)
     while True:
         resumed = part.exists()
         try:
             pooch.retrieve(
-                url, f"sha1:{sha1}", file.name, file.parent, downloader=ResumingDownloader(part)
-            )
+                url, sha1 and f"sha1:{sha1}", file.name, file.parent,
+                downloader=ResumingDownloader(part),
+            )  # fmt: skip
         except NO_ANSWER as error:
             return _reason(error)
         except ValueError:  # so pooch says that the hash is another

@@ -1,0 +1,148 @@
+"""Three things people do with the study's parts, each one call: fetch, match, regress.
+
+The published settings are the defaults. What is measured is kept beside the embedding, so that
+asking again costs nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from dvelib import checkpoints
+from dvelib.annotations import annotated_faces
+from dvelib.checkpoints import Embedding, TrainedRegressor, load_embedding
+from dvelib.data import SYNTHETIC, FaceDataset, open_dataset
+from dvelib.errors import StudyError
+from dvelib.evaluation import matching_errors, summarise, uncertainty
+from dvelib.fetching import download
+from dvelib.matching import inter_ocular_error
+from dvelib.published_settings import experiment
+from dvelib.published_weights import published_embedding
+from dvelib.regression import train_regressor
+from dvelib.spec import BENCHMARKS, BenchmarkData, RegressorSpec
+from dvelib.training import resolve_device
+
+__all__ = ["FOLDERS", "fetch_model", "match", "open_embedding", "open_faces", "regress"]
+
+# Where datasets lie below the folder that holds them all.
+FOLDERS = {
+    "celeba": "celeba", "mafl": "celeba", "300w": "300w", "300w-bicubic": "300w",
+    "aflw": "aflw/aflw_release-2", "aflw-mtfl": "aflw-mtfl",
+}  # fmt: skip
+
+
+def open_embedding(
+    path: Path | str, published: str | None = None, device: str = "auto"
+) -> Embedding:
+    """A trained embedding's folder, or a published ``.pth`` file, which is converted first.
+
+    ``published``: which experiment it is, where the file's folders do not say so.
+    Raises StudyError where there is neither.
+    """
+    path, device = Path(path), resolve_device(device)
+    if path.suffix != ".pth":
+        if published is not None:
+            raise StudyError(f"{path} is no .pth file: leave out which experiment it is")
+        return load_embedding(path, device)
+    embedding = published_embedding(path, published)
+    embedding.folder.mkdir(exist_ok=True)
+    checkpoints.save_embedding(
+        embedding.folder, embedding.network, embedding.spec, embedding.provenance,
+        embedding.history,
+    )  # fmt: skip
+    return load_embedding(embedding.folder, device)
+
+
+def fetch_model(name: str, folder: Path | str) -> Path:
+    """Download a published experiment's weights into ``folder/<name>`` and convert them.
+
+    Returns the ``.pth`` file. No hash of it was published: it is kept once it has been read as
+    what it should be. Raises StudyError for a name that is unknown, where no source serves it, and
+    where what came is something else.
+    """
+    facts = experiment(name)
+    file = Path(folder) / name / Path(facts.url).name
+    if found := file.exists():
+        print(f"{file} is there already", flush=True)
+    else:
+        urls = (facts.url.replace("http://", "https://", 1), facts.url)
+        download(file, None, urls, f"get it elsewhere and put it at {file}, then ask again")
+    try:
+        open_embedding(file, name, "cpu")
+    except StudyError:
+        if not found:
+            file.unlink()
+        raise
+    return file
+
+
+def open_faces(
+    embedding: Embedding, name: str, data_root: Path | str | None, split: str,
+    limit: int | None = None,
+) -> FaceDataset:
+    """A split of a dataset at the size that an embedding was trained for.
+
+    ``data_root``: the folder that holds the datasets, each in its place (see `FOLDERS`).
+    """
+    spec, root = embedding.spec, None
+    if name not in SYNTHETIC:
+        if data_root is None:
+            raise StudyError(f"{name} needs the folder that holds the datasets: name it (--data)")
+        root = Path(data_root) / FOLDERS.get(name, name)
+    return open_dataset(name, root, split, size=spec.size, crop=spec.crop, limit=limit)
+
+
+def match(
+    embedding: Embedding, name: str, data_root: Path | str | None = None,
+    limit: int | None = None,
+) -> pd.DataFrame:
+    """Mean matching errors on a dataset's test faces, pixels of a 70-px face.
+
+    A line a protocol and setting; columns descriptors, perfect features, same place.
+    """
+    faces = open_faces(embedding, name, data_root, "test", limit)
+    return summarise(matching_errors(embedding, faces))
+
+
+def regress(
+    embedding: Embedding,
+    name: str,
+    data_root: Path | str | None,
+    folder: Path | str,
+    *,
+    train_images: int | None = None,
+    test_images: int | None = None,
+    **settings: object,
+) -> tuple[TrainedRegressor, pd.Series]:
+    """Learn a benchmark's landmarks on a frozen embedding, and test them.
+
+    ``settings``: values of `RegressorSpec`, published ones by default. Returns the regressor, kept
+    in ``folder``, and error, low, high (95 % bootstrap over test images) and mean shape's error:
+    percent of the inter-ocular distance.
+    """
+    data = BenchmarkData(name=name, train_images=train_images, test_images=test_images)
+    benchmark = name if name in BENCHMARKS else None
+    spec = RegressorSpec(
+        embedding=embedding.folder.name, benchmark=benchmark, data=data, **settings
+    )
+    train = open_faces(embedding, name, data_root, "train", train_images)
+    test = open_faces(embedding, name, data_root, "test", test_images)
+    shown, redraw = annotated_faces(spec, train)
+    trained = train_regressor(spec, embedding, shown, test, folder, redraw=redraw)
+    return trained, _errors(trained, train, test)
+
+
+def _errors(trained: TrainedRegressor, train: FaceDataset, test: FaceDataset) -> pd.Series:
+    truth = torch.from_numpy(test.landmarks)
+    shape = torch.from_numpy(train.landmarks).nanmean(0).expand_as(truth)
+    ours, trivial = (
+        inter_ocular_error(points, truth, test.eyes).nanmean(1) for points in
+        (trained.predicted, shape)
+    )
+    low, high = uncertainty(pd.Series(ours.numpy()))
+    return pd.Series({
+        "error": ours.mean().item(), "low": low, "high": high, "mean shape": trivial.mean().item(),
+    })  # fmt: skip
