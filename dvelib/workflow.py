@@ -50,8 +50,19 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
         sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
         "--directory", str(study.outputs), "--cores", cores, "--resources", f"gpu={gpus}",
         "--nolock", "--rerun-incomplete", "--keep-going", "--quiet", "rules", "host",
+        *(["--forcerun", "site"] if _lacks_pages(study) else []),
         "--config", *config, *rest,
     ]  # fmt: skip
+
+
+def _lacks_pages(study: Study) -> bool:
+    """Whether the site, as a failed run left it, stands on pages that are not there.
+
+    Snakemake takes a file for done while it is newer than those of its sources that exist.
+    """
+    pages = [study.table_folder(name) / "page.ipynb" for name in study.tables]
+    pages += [study.embedding_folder(name) / "page.ipynb" for name in study.embeddings]
+    return not all(page.exists() for page in pages)
 
 
 def build_pages(study: Study) -> Path:
