@@ -30,9 +30,36 @@ def test_tables_share_the_embeddings_they_have_in_common():
     study = Study.load("smoke")
     rows = [row for table in study.rows.values() for row in table]
     asked = [name for row in rows for name in row.embeddings]
-    assert len(asked) == 5 * 3 + 5 * 4 and len(set(asked)) == len(study.embeddings) == 5
+    # Smoke: three embeddings with exchange, two without; of 64-d ones, two on 300-W and three on
+    # either AFLW go on learning.
+    assert len(set(asked)) == len(study.embeddings) == 5 + 2 + 3 + 3 < len(asked)
     regressors = [name for row in rows for name in row.regressors]
-    assert len(regressors) == 4 * 3 + 4 * 4 and len(set(regressors)) == len(study.regressors) == 20
+    # Five embeddings on four benchmarks, each fine-tuned one on its own; and two of those on
+    # AFLW_M from 1 and from 5 images, picked twice.
+    assert len(set(regressors)) == len(study.regressors) == 20 + 8 + 2 * 2 * 2 < len(regressors)
+
+
+def test_a_fine_tuned_embedding_starts_from_the_one_that_the_profile_trains(params):
+    study = Study.load("smoke")
+    assert len(study.parents) == 8
+    for child, parent in study.parents.items():
+        spec = study.embeddings[child]
+        assert spec.parent == study.embeddings[parent]
+        assert (spec.steps, spec.scale, spec.bias_lr, spec.seed) == (2, 20.0, None, 0)
+        assert spec.size == spec.parent.size and spec.label.endswith(", fine-tuned")
+    smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
+    longer = smoke["embedding"] | {"steps": 4}
+    changed = Study.load("smoke", params=params(embedding=longer))
+    assert not set(study.parents) & set(changed.parents)
+
+
+def test_picks_of_annotated_images_are_regressors_of_their_own():
+    study = Study.load("smoke")
+    few = [spec for spec in study.regressors.values() if spec.annotations]
+    assert {(s.annotations, s.seed) for s in few} == {(1, 0), (1, 1), (5, 0), (5, 1)}
+    assert {s.learning_rate for s in few} == {1e-2}
+    rows = study.rows["limited_annotations"]
+    assert {len(row.regressors) for row in rows} == {0, 2}
 
 
 def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_code(
@@ -43,7 +70,7 @@ def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_co
     less = {"data": {"name": "synthetic", "train_images": 11, "test_images": 6}}
     for change in (
         {"embedding": smoke["embedding"] | {"steps": 4}},
-        {"regressor": smoke["regressor"] | {"epochs": 3}},
+        {"regressor": smoke["regressor"] | {"weight_decay": 1e-3}},
         {"benchmarks": dict.fromkeys(smoke["benchmarks"], less)},
     ):
         assert not before & set(Study.load("smoke", params=params(**change)).regressors)
@@ -71,10 +98,10 @@ def test_faces_of_a_benchmark_say_what_they_stand_in_for(params):
     assert (train.stand_in, len(train)) == ("drawn", 12)
 
 
-def test_rows_that_go_on_learning_on_a_benchmark_do_not_run_yet():
+def test_fine_tuned_rows_carry_their_own_numbers_and_names():
     rows = Study.load("smoke").rows["ablation_exchange_regression_aflw"]
     finetuned = [row for row in rows if row.spec.finetuned]
-    assert len(finetuned) == 8 and not any(row.embeddings for row in finetuned)
+    assert len(finetuned) == 8 and finetuned[-1].embeddings
     assert finetuned[-1].label == "SmallNet 64-d with exchange, fine-tuned"
     assert finetuned[-1].published == {"iod": 7.79}
 
@@ -88,7 +115,7 @@ def test_rows_that_do_not_run_keep_the_papers_numbers():
 
 def test_every_seed_is_an_embedding(params):
     study = Study.load("smoke", params=params(seeds=[0, 1, 2]))
-    assert len(study.embeddings) == 15 and len(study.regressors) == 60
+    assert len(study.embeddings) == 3 * 13
     assert {len(row.embeddings) for rows in study.rows.values() for row in rows} == {0, 3}
 
 
