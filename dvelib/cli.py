@@ -11,6 +11,12 @@ from pathlib import Path
 
 from dvelib.errors import StudyError
 from dvelib.files import ROOT, record_failure
+from dvelib.own.commands import (
+    add_commands,
+    add_regress_options,
+    add_train_options,
+    own_pictures,
+)
 
 __all__ = ["main"]
 
@@ -47,12 +53,19 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--measure", action="store_true",
                       help="train each kind of network a few seconds here, to estimate hours")
     for name, run, text in (
-        ("train", _train, "Train one embedding of the plan, or resume it."),
-        ("regress", _regress, "Train one landmark regressor of the plan, or resume it."),
         ("embedding-page", _embedding_page, "Execute the notebook of a trained embedding."),
         ("table", _table, "Execute the notebook of a table."),
     ):
         command(name, run, text).add_argument("name")
+    text = "Train one embedding, of the plan or on your own pictures, or resume it."
+    train = command("train", _train, text)
+    train.add_argument("name", nargs="?", help="an embedding of the plan (see: dve plan)")
+    add_train_options(train)
+    text = "Train one landmark regressor, of the plan or on your own labels, or resume it."
+    regress = command("regress", _regress, text)
+    regress.add_argument("name", nargs="?", help="a regressor of the plan (see: dve plan)")
+    add_regress_options(regress)
+    add_commands(commands)
     command("site", _site, "Build the pages from what has been run.")
     command("publish", _publish, "Keep a finished study's results in git, and in the README.")
     for name, run, text in (
@@ -110,6 +123,8 @@ def _plan(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from dvelib.training import train
 
+    if own_pictures(options, "train"):
+        return
     study = _load(options)
     spec = _pick(study.embeddings, options.name, "embedding")
     folder = study.embedding_folder(options.name)
@@ -126,6 +141,8 @@ def _regress(options: argparse.Namespace) -> None:
     from dvelib.regression import train_regressor
     from dvelib.training import resolve_device
 
+    if own_pictures(options, "regress"):
+        return
     study = _load(options)
     spec = _pick(study.regressors, options.name, "regressor")
     folder = study.regressor_folder(options.name)

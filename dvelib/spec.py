@@ -179,7 +179,8 @@ class RegressorSpec(Strict):
     def slug(self) -> str:
         """The readable part of its folder's name."""
         few = f"{self.annotations}-of-" if self.annotations else ""
-        return f"{few}{self.benchmark or self.data.name}-{self.embedding}"
+        where = self.benchmark or self.data.folder or self.data.name
+        return f"{few}{where}-{self.embedding}"
 
     def digest(self, *versions: str) -> str:
         """Ten characters that change with any value here and with the given versions."""

@@ -158,7 +158,7 @@ def test_mistakes_in_the_program_are_not_hidden(dve, monkeypatch):
         dve("plan")
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["plan", "--nonsense"], ["train"]])
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["plan", "--nonsense"], ["table"]])
 def test_an_unknown_command_shows_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)

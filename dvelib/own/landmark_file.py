@@ -1,0 +1,192 @@
+"""A folder's ``landmarks.csv`` as people and programs write it; `dvelib.data.folder` reads it.
+
+Notable:
+
+- What the file says stays as it was written, cell by cell, unless a landmark is moved.
+- It is replaced whole or not at all, and never where something else has changed it meanwhile.
+- Names of landmarks are in ``landmarks.json`` beside it, if they have names; its columns are
+  ``x0, y0, x1, y1, ...`` all the same.
+
+Convention: landmarks (x, y) in pixels of the picture as stored, NaN where one is not set.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dvelib.data.folder import LANDMARKS_FILE, Folder
+from dvelib.errors import StudyError
+from dvelib.files import atomic_path, read_json, write_json
+
+__all__ = ["LandmarkFile", "pictures_in", "read_names", "write_landmarks", "write_names"]
+
+NAMES_FILE = "landmarks.json"
+Row = dict[str, str]
+
+
+def pictures_in(folder: Path) -> tuple[str, ...]:
+    """All pictures below a folder, in the order of their names, relative to it.
+
+    Raises StudyError where there is no folder, no picture or a mistake in its landmarks file.
+    """
+    if not folder.is_dir():
+        raise StudyError(f"there is no folder {folder}: name the folder that holds the pictures")
+    found: set[str] = set()
+    problems = []
+    for split in ("train", "test"):
+        try:
+            found.update(Folder().listing(folder, split).files)
+        except StudyError as error:
+            problems.append(error)
+    if len(problems) == 2:  # an empty split stops itself alone, any mistake stops both
+        raise problems[0]
+    return tuple(sorted(found))
+
+
+class LandmarkFile:
+    """The landmarks of a folder's pictures; a missing file is one without rows.
+
+    ``count``: how many landmarks a picture has. More than the file has columns for are added to
+    it, empty. Raises StudyError, one sentence, for a mistake in the file, for fewer landmarks than
+    it has, and where nothing says how many there are.
+    """
+
+    def __init__(self, folder: Path, count: int | None = None):
+        self.path = folder / LANDMARKS_FILE
+        self.files = pictures_in(folder)
+        self._held = self._on_disk()
+        columns, self._rows = _read(self.path) if self._held is not None else ([], {})
+        there = sum(name not in ("file", "split", "identity") for name in columns) // 2
+        self.count = there if count is None else count
+        if self.count < 1:
+            raise StudyError(f"{folder} has no {LANDMARKS_FILE} yet: say how many landmarks to set")
+        if self.count < there:
+            raise StudyError(
+                f"{self.path} has {there} landmarks, and {count} are asked for: ask for {there} "
+                f"or more, or leave it to the file"
+            )
+        new = [c for k in range(there, self.count) for c in coordinates(k)]
+        self._columns = [*(columns or ["file", "split"]), *new]
+
+    def __contains__(self, file: str) -> bool:
+        return file in self._rows
+
+    def points(self, file: str) -> np.ndarray:
+        """``[K,2]`` landmarks of a picture."""
+        row = self._rows.get(file, {})
+        points = np.full((self.count, 2), np.nan)
+        for k in range(self.count):
+            cells = [row.get(c) for c in coordinates(k)]
+            if all(cells):
+                points[k] = [_number(cell) for cell in cells]
+        return points
+
+    def is_test(self, file: str) -> bool:
+        """Whether a picture is kept for testing."""
+        return self._rows.get(file, {}).get("split") == "test"
+
+    def row(self, file: str) -> Row | None:
+        """What the file says of a picture, for `restore`."""
+        return dict(self._rows[file]) if file in self else None
+
+    def set_point(self, file: str, landmark: int, point: tuple[float, float] | None) -> None:
+        """Move a landmark, or take it away (None), and save."""
+        x, y = coordinates(landmark)
+        cells = ["", ""] if point is None else [f"{value:.2f}" for value in point]
+        self._change(file, {x: cells[0], y: cells[1]})
+
+    def set_test(self, file: str, test: bool) -> None:
+        """Keep a picture for testing, or for training, and save."""
+        if "split" not in self._columns:
+            self._columns.insert(1, "split")
+            for row in self._rows.values():
+                row["split"] = "train"
+        self._change(file, {"split": "test" if test else "train"})
+
+    def restore(self, file: str, row: Row | None) -> None:
+        """Make a picture's row what `row` once said, and save."""
+        before = self.row(file)
+        self._put(file, row)
+        self._save(file, before)
+
+    def _change(self, file: str, cells: Row) -> None:
+        blank = {"split": "train"} if "split" in self._columns else {}
+        self.restore(file, blank | {"file": file} | self._rows.get(file, {}) | cells)
+
+    def _put(self, file: str, row: Row | None) -> None:
+        self._rows.pop(file, None) if row is None else self._rows.update({file: row})
+
+    def _save(self, file: str, before: Row | None) -> None:
+        if self._on_disk() != self._held:
+            self._put(file, before)
+            raise StudyError(
+                f"{self.path} was changed by something else: nothing was saved; open it again to "
+                f"go on from what it says now"
+            )
+        _write(self.path, self._columns, self._rows.values())
+        self._held = self._on_disk()
+
+    def _on_disk(self) -> bytes | None:
+        return self.path.read_bytes() if self.path.exists() else None
+
+
+def write_landmarks(path: Path, files: Sequence[str], points: np.ndarray) -> None:
+    """A landmarks file of these pictures alone, whole or not at all; ``points [N,K,2]``."""
+    columns = [c for k in range(points.shape[1]) for c in coordinates(k)]
+    rows = []
+    for file, places in zip(files, points, strict=True):
+        cells = ["" if np.isnan(value) else f"{value:.2f}" for value in places.ravel()]
+        rows.append({"file": file} | dict(zip(columns, cells, strict=True)))
+    _write(path, ["file", *columns], rows)
+
+
+def coordinates(landmark: int) -> tuple[str, str]:
+    """The names of a landmark's two columns."""
+    return f"x{landmark}", f"y{landmark}"
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan  # what `dvelib.data.folder` takes for an empty cell, such as NA
+
+
+def _read(path: Path) -> tuple[list[str], dict[str, Row]]:
+    """Columns, and rows by picture; the file has been checked by `dvelib.data.folder`."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream, skipinitialspace=True, restval="")
+        return list(reader.fieldnames or []), {row["file"]: row for row in reader}
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    with atomic_path(path) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def read_names(folder: Path, count: int) -> tuple[str, ...]:
+    """The names of a folder's landmarks; "landmark 0" and so on where they have none."""
+    path = folder / NAMES_FILE
+    named = []
+    if path.exists():
+        try:
+            named = [str(name) for name in read_json(path)["names"]]
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+            raise StudyError(
+                f'{path} is not {{"names": [...]}}, the names of the landmarks: '
+                f"correct it, or delete it"
+            ) from None
+    return tuple([*named, *(f"landmark {k}" for k in range(len(named), count))][:count])
+
+
+def write_names(folder: Path, names: Sequence[str]) -> None:
+    """Keep the names of a folder's landmarks."""
+    write_json(folder / NAMES_FILE, {"names": list(names)})

@@ -1,0 +1,150 @@
+"""Landmarks for a whole folder of pictures: a file to go on with, and a sheet to look at.
+
+What ``dve predict`` does. The file is a ``landmarks.csv`` as `dvelib.data.folder` reads it, so
+that what is wrong can be corrected with ``dve annotate`` and learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dvelib.data.folder import LANDMARKS_FILE, Folder
+from dvelib.errors import StudyError
+from dvelib.files import atomic_path
+from dvelib.own.embedding import absolute
+from dvelib.own.landmark_file import NAMES_FILE, pictures_in, write_landmarks, write_names
+from dvelib.own.predictor import BATCH, Predictor, read_picture
+from dvelib.progress import progress_bar
+
+__all__ = ["Predicted", "predict_folder", "sheet_path"]
+
+SHOWN = 48  # pictures on the sheet
+TILE = 200  # pixels of the side of each
+TITLE = 18  # letters of a file's name above it
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """``landmarks [N,A,2]`` of ``files`` in pixels of the pictures as stored, and the files that
+    could not be read; where both went, the sheet being None where nothing can draw it."""
+
+    files: tuple[str, ...]
+    landmarks: np.ndarray
+    unreadable: tuple[str, ...]
+    path: Path
+    sheet: Path | None
+
+
+def predict_folder(
+    predictor: Predictor,
+    images: Path | str,
+    out: Path | str | None = None,
+    *,
+    force: bool = False,
+    say: Callable[[str], None] = print,
+) -> Predicted:
+    """Find the landmarks of every picture of a folder and write them.
+
+    ``out``: by default ``landmarks.csv`` in the folder; beside it goes a sheet of up to 48 of the
+    pictures, evenly spaced, with their landmarks (see `sheet_path`). Pictures that cannot be read
+    are named and left out.
+    Raises StudyError, one sentence, for a folder without pictures that can be read, and where a
+    file would be overwritten without ``force``.
+    """
+    images = absolute(images)
+    files = pictures_in(images)
+    path = absolute(out) if out else images / LANDMARKS_FILE
+    sheet = sheet_path(path, images)
+    for there in (path, sheet):
+        if there.is_dir() or (there.exists() and not force):
+            raise StudyError(
+                f"{there} is there already: choose another --out, or --force to replace it and "
+                f"lose what it says"
+            )
+    tiles = set(np.arange(min(SHOWN, len(files))) * len(files) // min(SHOWN, len(files)))
+    run = _Run(predictor, images, {files[i] for i in tiles})
+    run.over(files)
+    if not run.files:
+        raise StudyError(f"{images}: none of its {len(files)} pictures can be read")
+    landmarks = np.concatenate(run.landmarks)
+    write_landmarks(path, run.files, landmarks)
+    if path == images / LANDMARKS_FILE and not (images / NAMES_FILE).exists():
+        write_names(images, predictor.names)
+    say(f"{len(predictor.names)} landmarks on each of {len(run.files)} pictures, in {path}")
+    if run.unreadable:
+        say(f"left out, for they cannot be read: {', '.join(run.unreadable)}")
+    drawn = run.tiles and _draw(run.tiles, sheet, say)
+    return Predicted(tuple(run.files), landmarks, tuple(run.unreadable), path, drawn or None)
+
+
+def sheet_path(path: Path, images: Path) -> Path:
+    """Where the sheet goes: ``landmarks.png`` beside ``landmarks.csv``.
+
+    Among the pictures it would be one of them, so it goes beside their folder then, as
+    ``<folder>-landmarks.png``.
+    """
+    if path.is_relative_to(images):
+        return images.with_name(f"{images.name}-{path.stem}.png")
+    return path.with_suffix(".png")
+
+
+class _Run:
+    """What has been found so far, and the pictures kept for the sheet."""
+
+    def __init__(self, predictor: Predictor, images: Path, wanted: set[str]):
+        self.predictor, self.images, self.wanted = predictor, images, wanted
+        self.files: list[str] = []
+        self.landmarks: list[np.ndarray] = []
+        self.unreadable: list[str] = []
+        self.tiles: list[tuple[str, np.ndarray, np.ndarray]] = []
+
+    def over(self, files: Sequence[str]) -> None:
+        with progress_bar(len(files), "finding landmarks", "pictures") as bar:
+            for at in range(0, len(files), BATCH):
+                part = files[at : at + BATCH]
+                self._batch(list(self._readable(part)))
+                bar.update(len(part))
+
+    def _readable(self, files: Sequence[str]) -> Iterator[tuple[str, Image.Image]]:
+        for file in files:
+            try:
+                yield file, read_picture(self.images / file)
+            except StudyError:
+                self.unreadable.append(file)
+
+    def _batch(self, pictures: list[tuple[str, Image.Image]]) -> None:
+        if not pictures:
+            return
+        found = self.predictor.landmarks_of([image for _, image in pictures])
+        self.landmarks.append(found)
+        for (file, image), points in zip(pictures, found, strict=True):
+            self.files.append(file)
+            if file in self.wanted:
+                square = np.asarray(Folder().square(image, TILE, None)).transpose(2, 0, 1)
+                placed = Folder().place(points[None], np.array([image.size]), None, TILE)[0]
+                self.tiles.append((file, square, placed))
+
+
+def _draw(tiles: list[tuple], path: Path, say: Callable[[str], None]) -> Path | None:
+    """Write the sheet; None, and a word about it, where the package that draws is missing."""
+    try:
+        from dvelib.plots import faces_grid
+    except ImportError as error:
+        say(f"no sheet was drawn, for {error.name} is not installed: pip install 'dvelib[study]'")
+        return None
+    files, squares, points = zip(*tiles, strict=True)
+    titles = [_short(Path(file).name) for file in files]
+    figure = faces_grid(np.stack(squares), titles, landmarks=np.stack(points))
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=160, facecolor="white")
+    say(f"the same in pictures, {len(files)} of them, in {path}")
+    return path
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= TITLE else f"{name[: TITLE - 1]}…"

@@ -1,0 +1,127 @@
+"""Finding landmarks on pictures of any size, from the folder of a regressor alone.
+
+    from dvelib.own.predictor import load_predictor
+
+    predictor = load_predictor("cats-regressor")
+    landmarks = predictor("cat.jpg")        # [A,2] in pixels of that picture
+
+Convention: landmarks (x, y) in pixels of the picture as stored; pixel centres are whole numbers.
+Of each picture the central square is looked at, as in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dvelib.checkpoints import Embedding, finished, load_embedding, load_regressor
+from dvelib.data.folder import Folder
+from dvelib.errors import StudyError
+from dvelib.evaluation import describe_images
+from dvelib.own.embedding import absolute, need_kind
+from dvelib.own.landmark_file import read_names
+from dvelib.regression import predict
+from dvelib.regressor import LandmarkRegressor
+from dvelib.training import resolve_device
+
+__all__ = ["EMBEDDING", "Predictor", "load_predictor", "read_picture", "to_picture"]
+
+EMBEDDING = "embedding"  # a regressor's own copy of the embedding that it was trained on
+BATCH = 32  # pictures at a time
+Picture = Path | str | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """An embedding and a landmark regressor on it; ``names [A]`` of its landmarks.
+
+    Called with a picture, it gives its landmarks ``[A,2]`` float32; called with a list of N, their
+    landmarks ``[N,A,2]``. A picture is a path, a PIL image, or a uint8 array ``[H,W,3]`` (RGB) or
+    ``[H,W]``. Raises StudyError, one sentence, for what is no picture.
+    """
+
+    embedding: Embedding
+    regressor: LandmarkRegressor
+    names: tuple[str, ...]
+
+    def __call__(self, pictures: Picture | Sequence[Picture]) -> np.ndarray:
+        if isinstance(pictures, Picture):
+            return self([pictures])[0]
+        return np.concatenate([np.empty((0, len(self.names), 2), np.float32), *self._all(pictures)])
+
+    def _all(self, pictures: Sequence[Picture]) -> Iterator[np.ndarray]:
+        for at in range(0, len(pictures), BATCH):
+            yield self.landmarks_of([read_picture(p) for p in pictures[at : at + BATCH]])
+
+    def landmarks_of(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """``[N,A,2]`` landmarks of RGB images, all at once."""
+        size, crop = self.embedding.spec.size, self.embedding.spec.crop
+        squares = [np.asarray(Folder().square(image, size, None)) for image in images]
+        kept = np.stack(squares)[:, crop : size - crop, crop : size - crop]
+        maps = describe_images(self.embedding.network, torch.from_numpy(kept).movedim(3, 1))
+        found, _ = predict(self.regressor, maps, size - 2 * crop)
+        return to_picture(found.numpy() + crop, np.array([image.size for image in images]), size)
+
+
+def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
+    """The predictor that a regressor's folder holds, made by ``dve regress``.
+
+    A regressor of a study works, too, as long as the study's embeddings are where they were.
+    Raises StudyError, one sentence, where the regressor or its embedding is not there, or the two
+    do not fit.
+    """
+    folder, where = absolute(folder), resolve_device(device)
+    need_kind(folder, "regressor")
+    regressor = load_regressor(folder, where)
+    places = [folder / EMBEDDING, folder.parent.parent / "embeddings" / regressor.spec.embedding]
+    held = next((place for place in places if finished(place)), None)
+    if held is None:
+        raise StudyError(
+            f"the embedding that the regressor in {folder} was trained on is gone: it was in "
+            f"{places[0]}; put it back, or train the regressor again"
+        )
+    embedding = load_embedding(held, where)
+    dimension = regressor.network.inner_conv.weight.shape[1]
+    if embedding.spec.dimension != dimension:
+        raise StudyError(
+            f"the regressor in {folder} reads {dimension}-dimensional descriptors, and the "
+            f"embedding in {held} has {embedding.spec.dimension}: train the regressor again"
+        )
+    return Predictor(embedding, regressor.network, read_names(folder, regressor.network.landmarks))
+
+
+def read_picture(picture: Picture) -> Image.Image:
+    """A picture as an RGB image; raises StudyError for what is none."""
+    if isinstance(picture, np.ndarray):
+        channels = picture.shape[2:]
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or channels not in ((), (3,)):
+            raise StudyError(
+                f"a picture must be uint8 [H,W,3] or [H,W], got {picture.dtype} "
+                f"{list(picture.shape)}"
+            )
+        picture = Image.fromarray(picture)
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    path = Path(picture).expanduser()
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise almost anything on a broken file
+        reason = " ".join(str(error).split()).replace(str(path), "the file")
+        raise StudyError(f"{path} cannot be read as a picture ({reason})") from None
+
+
+def to_picture(points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
+    """Landmarks ``[N,K,2]`` of the square of side ``size`` in pixels of the pictures as stored.
+
+    ``sources [N,2]``: widths and heights. The inverse of what `dvelib.data.folder` does to them.
+    """
+    side = sources.min(axis=1)
+    offset = (sources - side[:, None]) // 2
+    scale = (side / size)[:, None, None]
+    return ((points + 0.5) * scale - 0.5 + offset[:, None]).astype(np.float32)

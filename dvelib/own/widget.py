@@ -1,0 +1,182 @@
+"""The annotator in a notebook: a picture to click on, the list of landmarks, and buttons.
+
+The widget draws what `dvelib.own.annotator.Annotator` says and passes on what people do. Buttons
+and lists are the browser's own, so that the keyboard reaches all of them; only a click on the
+picture needs a pointer. Zooming and panning are those of the toolbar beside the picture; while one
+of them is on, clicks set nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import ipywidgets as widgets
+import numpy as np
+from ipympl.backend_nbagg import Canvas, FigureManager
+from matplotlib.backend_bases import MouseButton, MouseEvent
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from PIL import Image
+
+from dvelib.errors import StudyError
+from dvelib.figure_parts import FEW, point_colours
+from dvelib.own.annotator import Annotator
+
+__all__ = ["AnnotatorWidget", "annotate"]
+
+SIDE = 6.2  # inches of the room for a picture
+TOOLBAR = 0.45  # inches left of it, where the toolbar lies over the figure
+SHOWN = 1200  # pixels: larger pictures are drawn smaller, and clicked at full precision
+_HALO = [withStroke(linewidth=2.5, foreground="black")]
+
+
+def annotate(
+    folder: Path | str,
+    landmarks: int | str | Sequence[str] | None = None,
+    pictures: int = 20,
+) -> widgets.Widget:
+    """A widget for setting landmarks on the pictures of a folder; show it by a cell's last line.
+
+    Arguments and errors are those of `dvelib.own.annotator.Annotator`.
+    """
+    return AnnotatorWidget(Annotator(folder, landmarks, pictures)).view
+
+
+class AnnotatorWidget:
+    """The parts on the screen (``view`` holds them all) and what they do to the annotator."""
+
+    def __init__(self, annotator: Annotator):
+        self.annotator = annotator
+        width = TOOLBAR + SIDE
+        self.figure = Figure((width, SIDE))
+        self.axis = self.figure.add_axes((TOOLBAR / width, 0, SIDE / width, 1))
+        self.canvas = Canvas(self.figure)
+        FigureManager(self.canvas, 0)
+        self.canvas.header_visible = self.canvas.footer_visible = self.canvas.resizable = False
+        self.canvas.toolbar_visible = "visible"
+        self.canvas.mpl_connect("button_press_event", self._clicked)
+        self._shown: int | None = None
+        self._marks: list = []
+        self._following = False
+        self.view = self._build()
+        self._refresh()
+
+    def _build(self) -> widgets.Widget:
+        wide = {"layout": widgets.Layout(width="16em")}
+        self.where, self.what = widgets.Label(), widgets.Label()
+        rows = min(self.annotator.file.count, 14)
+        self.list = widgets.Select(description="", rows=rows, **wide)
+        self.list.observe(self._chosen, "value")
+        self.test = widgets.Checkbox(description="keep for testing", indent=False, **wide)
+        self.test.observe(self._kept, "value")
+        a = self.annotator
+        self.buttons = {
+            "next picture": self._button("next picture", lambda: a.step(1), "primary"),
+            "previous picture": self._button("previous picture", lambda: a.step(-1)),
+            "next landmark": self._button("next landmark", lambda: a.step_landmark(1)),
+            "previous landmark": self._button("previous landmark", lambda: a.step_landmark(-1)),
+            "not visible": self._button("not visible", a.hide),
+            "undo": self._button("undo", a.undo),
+        }
+        side = widgets.VBox([self.list, *self.buttons.values(), self.test])
+        return widgets.VBox([self.where, self.what, widgets.HBox([self.canvas, side])])
+
+    def _button(self, text: str, act: Callable[[], None], style: str = "") -> widgets.Button:
+        layout = widgets.Layout(width="16em")
+        button = widgets.Button(description=text, button_style=style, layout=layout)
+        button.on_click(lambda _: self._do(act))
+        return button
+
+    def _do(self, act: Callable[[], None]) -> None:
+        """Act, and show what came of it; what a user can mend is said where they look."""
+        try:
+            act()
+        except StudyError as error:
+            self._refresh()
+            self.what.value = str(error)
+        else:
+            self._refresh()
+
+    def _clicked(self, event: MouseEvent) -> None:
+        busy = self.canvas.toolbar is not None and self.canvas.toolbar.mode
+        if event.inaxes is self.axis and event.button is MouseButton.LEFT and not busy:
+            if self._size is not None and self._inside(event.xdata, event.ydata):
+                self._do(lambda: self.annotator.place(event.xdata, event.ydata))
+
+    def _inside(self, x: float, y: float) -> bool:
+        width, height = self._size
+        return -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5
+
+    def _chosen(self, change: dict) -> None:
+        if not self._following:
+            self._do(lambda: self.annotator.choose(change["new"]))
+
+    def _kept(self, change: dict) -> None:
+        if not self._following:
+            self._do(lambda: self.annotator.keep_for_test(change["new"]))
+
+    def _refresh(self) -> None:
+        annotator = self.annotator
+        if self._shown != annotator.picture:
+            self._show_picture()
+        self._show_points()
+        self.where.value = annotator.where()
+        readable = self._size is not None
+        self.what.value = annotator.what() if readable else "This file cannot be read as a picture."
+        self._following = True
+        points = annotator.points
+        self.list.options = [
+            (f"{'○' if np.isnan(points[k, 0]) else '●'} {name}", k)
+            for k, name in enumerate(annotator.names)
+        ]
+        self.list.value, self.test.value = annotator.landmark, annotator.is_test
+        self._following = False
+        self.canvas.draw_idle()
+
+    def _show_picture(self) -> None:
+        self._shown, self._marks = self.annotator.picture, []
+        self.axis.clear()
+        self.axis.set_axis_off()
+        image = self.annotator.image()
+        self._size = None if image is None else (image.shape[1], image.shape[0])
+        if image is None:
+            return
+        width, height = self._size
+        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        self.axis.imshow(_smaller(image), extent=extent, interpolation="nearest")
+        side = min(width, height)
+        corner = ((width - side) // 2 - 0.5, (height - side) // 2 - 0.5)
+        square = Rectangle(corner, side, side, fill=False, edgecolor="white", linestyle="--")
+        self.axis.add_patch(square)
+        self.axis.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+        if self.canvas.toolbar is not None:
+            self.canvas.toolbar.update()  # "home" means this picture
+
+    def _show_points(self) -> None:
+        for mark in self._marks:
+            mark.remove()
+        points, names = self.annotator.points, self.annotator.names
+        colours = point_colours(len(points))
+        self._marks = []
+        for k in (~np.isnan(points[:, 0])).nonzero()[0]:
+            at_hand = k == self.annotator.landmark
+            dot = self.axis.scatter(
+                *points[k], s=90 if at_hand else 40, color=[colours[k]], edgecolor="white",
+                linewidth=2 if at_hand else 1, zorder=3,
+            )  # fmt: skip
+            label = self.axis.annotate(
+                names[k] if len(points) <= FEW else str(k), points[k], (6, 4),
+                textcoords="offset points", color="white", fontsize=8, path_effects=_HALO,
+            )  # fmt: skip
+            self._marks += [dot, label]
+
+
+def _smaller(image: np.ndarray) -> np.ndarray:
+    """The picture with its longer side at most `SHOWN` pixels."""
+    scale = max(image.shape[:2]) / SHOWN
+    if scale <= 1:
+        return image
+    size = [max(1, round(n / scale)) for n in image.shape[1::-1]]
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

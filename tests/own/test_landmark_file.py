@@ -1,0 +1,147 @@
+"""What a person wrote in landmarks.csv stays; what is written can be read."""
+
+import numpy as np
+import pytest
+
+from dvelib import StudyError
+from dvelib.data import open_dataset
+from dvelib.own.landmark_file import (
+    LandmarkFile,
+    pictures_in,
+    read_names,
+    write_landmarks,
+    write_names,
+)
+from tests.own.pictures import draw_folder
+
+OTHERS = "file,identity,split,x0,y0,x1,y1\np01.png,NA,test,1,2.50000,,\np03.png,bob,train,3,4,5,6\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    draw_folder(tmp_path / "things", 6)
+    return tmp_path / "things"
+
+
+def text(folder):
+    return (folder / "landmarks.csv").read_text()
+
+
+def test_all_pictures_are_found_whatever_their_split(folder):
+    names = tuple(f"p{i:02}.png" for i in range(6))
+    assert pictures_in(folder) == names
+    (folder / "landmarks.csv").write_text(OTHERS)
+    assert pictures_in(folder) == names
+    everything = "".join(f"{name},test,1,2\n" for name in names)
+    (folder / "landmarks.csv").write_text("file,split,x0,y0\n" + everything)
+    assert pictures_in(folder) == names
+
+
+def test_a_new_file_is_what_the_folder_dataset_reads(folder):
+    file = LandmarkFile(folder, 2)
+    file.set_point("p02.png", 1, (12.25, 6))
+    file.set_point("p00.png", 0, (1, 2))
+    assert text(folder) == (
+        "file,split,x0,y0,x1,y1\np02.png,train,,,12.25,6.00\np00.png,train,1.00,2.00,,\n"
+    )
+    faces = open_dataset("folder", folder, "train", size=60)
+    np.testing.assert_array_equal(np.isnan(faces.landmarks[0, :, 0]), [False, True])
+    again = LandmarkFile(folder)
+    assert again.count == 2
+    np.testing.assert_allclose(again.points("p02.png"), [[np.nan, np.nan], [12.25, 6]])
+
+
+def test_what_others_wrote_stays_cell_by_cell(folder):
+    (folder / "landmarks.csv").write_text(OTHERS)
+    file = LandmarkFile(folder)
+    file.set_point("p03.png", 1, (9, 8))
+    file.set_point("p04.png", 0, (7, 7))
+    assert text(folder) == OTHERS.replace(",5,6\n", ",9.00,8.00\n") + "p04.png,,train,7.00,7.00,,\n"
+    file.set_point("p03.png", 1, None)
+    assert "p03.png,bob,train,3,4,,\n" in text(folder)
+
+
+def test_pictures_can_be_kept_for_testing(folder):
+    (folder / "landmarks.csv").write_text("file,x0,y0\np00.png,1,2\np01.png,3,4\n")
+    file = LandmarkFile(folder)
+    assert not file.is_test("p01.png")
+    file.set_test("p01.png", True)
+    assert text(folder) == "file,split,x0,y0\np00.png,train,1,2\np01.png,test,3,4\n"
+    assert file.is_test("p01.png") and open_dataset("folder", folder, "test", size=60).files
+
+
+def test_a_row_can_be_put_back(folder):
+    (folder / "landmarks.csv").write_text(OTHERS)
+    file = LandmarkFile(folder)
+    before, nothing = file.row("p03.png"), file.row("p00.png")
+    assert nothing is None
+    file.set_point("p03.png", 0, (0, 0))
+    file.set_point("p00.png", 0, (0, 0))
+    file.restore("p00.png", nothing)
+    file.restore("p03.png", before)
+    assert text(folder) == OTHERS
+
+
+def test_landmarks_can_be_added_and_not_taken_away(folder):
+    (folder / "landmarks.csv").write_text(OTHERS)
+    file = LandmarkFile(folder, 3)
+    file.set_point("p03.png", 2, (1, 1))
+    assert text(folder).splitlines()[::2] == [
+        "file,identity,split,x0,y0,x1,y1,x2,y2", "p03.png,bob,train,3,4,5,6,1.00,1.00"
+    ]  # fmt: skip
+    with pytest.raises(StudyError, match="has 3 landmarks, and 2 are asked for: ask for 3 or"):
+        LandmarkFile(folder, 2)
+
+
+def test_what_changed_meanwhile_is_not_overwritten(folder):
+    file = LandmarkFile(folder, 2)
+    (folder / "landmarks.csv").write_text(OTHERS)
+    with pytest.raises(StudyError, match="was changed by something else: nothing was saved"):
+        file.set_point("p00.png", 0, (1, 1))
+    assert text(folder) == OTHERS
+    assert "p00.png" not in file
+
+
+def test_a_write_that_fails_leaves_the_old_file(folder, monkeypatch):
+    (folder / "landmarks.csv").write_text(OTHERS)
+    file = LandmarkFile(folder)
+    monkeypatch.setattr("csv.DictWriter.writerows", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        file.set_point("p03.png", 0, (1, 1))
+    assert text(folder) == OTHERS
+    assert sorted(p.name for p in folder.glob(".*")) == []
+
+
+def test_missing_and_bad_files_are_said_in_a_sentence(folder, tmp_path):
+    with pytest.raises(StudyError, match="there is no folder .*nowhere: name the folder"):
+        LandmarkFile(tmp_path / "nowhere", 2)
+    with pytest.raises(StudyError, match="has no landmarks.csv yet: say how many landmarks"):
+        LandmarkFile(folder)
+    (folder / "landmarks.csv").write_text("file,x0,y0\nother.png,1,2\n")
+    with pytest.raises(StudyError, match="it names other.png, and the folder has no such"):
+        LandmarkFile(folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudyError, match="holds no pictures"):
+        LandmarkFile(tmp_path / "empty", 1)
+
+
+def test_predictions_are_written_as_the_folder_dataset_reads_them(folder):
+    points = np.array([[[1.234, 2], [np.nan, np.nan]], [[3, 4], [5, -6.5]]])
+    write_landmarks(folder / "landmarks.csv", ["p00.png", "p05.png"], points)
+    assert text(folder) == "file,x0,y0,x1,y1\np00.png,1.23,2.00,,\np05.png,3.00,4.00,5.00,-6.50\n"
+    file = LandmarkFile(folder)
+    np.testing.assert_allclose(file.points("p05.png"), points[1])
+
+
+def test_names_lie_beside(folder):
+    assert read_names(folder, 2) == ("landmark 0", "landmark 1")
+    write_names(folder, ["tip", "été"])
+    assert read_names(folder, 3) == ("tip", "été", "landmark 2")
+    assert read_names(folder, 1) == ("tip",)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"names": 3}'])
+def test_damaged_names_are_said_in_a_sentence(folder, content):
+    (folder / "landmarks.json").write_text(content)
+    with pytest.raises(StudyError, match="correct it, or delete it"):
+        read_names(folder, 2)

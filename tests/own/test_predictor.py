@@ -1,0 +1,224 @@
+"""Landmarks on pictures of any size, and for whole folders."""
+
+import shutil
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from dvelib import StudyError
+from dvelib.cli import main
+from dvelib.data import open_dataset
+from dvelib.data.folder import Folder
+from dvelib.own import landmarks, predictions, predictor
+from dvelib.own.annotator import Annotator
+from dvelib.own.embedding import train_embedding
+from dvelib.own.landmark_file import LandmarkFile, write_names
+from dvelib.own.landmarks import regress_landmarks
+from dvelib.own.predictions import predict_folder, sheet_path
+from dvelib.own.predictor import Predictor, load_predictor, to_picture
+from dvelib.regression import predict_dataset
+from tests.own.pictures import draw_folder, label
+
+QUIET = {"device": "cpu", "say": lambda text: None}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Pictures, all labelled, and a regressor of them."""
+    place = tmp_path_factory.mktemp("own")
+    points = draw_folder(place / "things", 7)
+    tiny = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 2}
+    train_embedding(place / "things", **tiny, **QUIET)
+    label(place / "things", points)
+    write_names(place / "things", ["red", "green", "blue"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(landmarks, "COPIES", 40)
+        regress_landmarks(place / "things", place / "things-embedding", epochs=2, batch=8, **QUIET)
+    return place
+
+
+@pytest.fixture
+def place(made, tmp_path):
+    shutil.copytree(made, tmp_path / "own")
+    (tmp_path / "own" / "things" / "landmarks.csv").unlink()
+    (tmp_path / "own" / "things" / "landmarks.json").unlink()
+    return tmp_path / "own"
+
+
+@pytest.fixture(scope="module")
+def found(made):
+    return load_predictor(made / "things-regressor", "cpu")
+
+
+@pytest.mark.parametrize("sources", [[(60, 60)], [(90, 61), (61, 90)], [(33, 80), (1234, 777)]])
+@pytest.mark.parametrize("size", [24, 100])
+def test_back_to_the_picture_is_the_way_there_reversed(sources, size):
+    sources = np.array(sources)
+    points = np.random.default_rng(0).uniform(-10, 100, (len(sources), 5, 2))
+    there = Folder().place(points, sources, None, size)
+    np.testing.assert_allclose(to_picture(there, sources, size), points, atol=1e-4)
+
+
+def test_a_prediction_is_what_the_dataset_gives(made, found):
+    faces = open_dataset("folder", made / "things", "train", size=24, crop=2)
+    square = predict_dataset(found.embedding, found.regressor, faces)
+    landmarks = found([made / "things" / file for file in faces.files])
+    sources = np.array([Image.open(made / "things" / file).size for file in faces.files])
+    np.testing.assert_allclose(landmarks, to_picture(square + 2, sources, 24), atol=1e-3)
+    assert found.names == ("red", "green", "blue")
+
+
+def test_a_picture_is_a_path_an_image_or_an_array(made, found):
+    path = made / "things" / "p00.png"
+    image = Image.open(path)
+    expected = found(path)
+    assert expected.shape == (3, 2) and expected.dtype == np.float32
+    for picture in (str(path), image, np.asarray(image), image.convert("RGBA")):
+        np.testing.assert_allclose(found(picture), expected, atol=1e-4)
+    both = found([path, np.asarray(image.convert("L"))])
+    np.testing.assert_allclose(both[0], expected, atol=1e-3)
+    assert found([]).shape == (0, 3, 2)
+
+
+def test_what_is_no_picture_is_said_in_a_sentence(found, tmp_path):
+    with pytest.raises(StudyError, match="nowhere.png cannot be read as a picture"):
+        found(tmp_path / "nowhere.png")
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    with pytest.raises(StudyError, match="broken.png cannot be read as a picture .*the file"):
+        found([tmp_path / "broken.png"])
+    for array in (np.zeros((5, 5, 3)), np.zeros((3, 5, 5), np.uint8), np.zeros(5, np.uint8)):
+        with pytest.raises(StudyError, match=r"must be uint8 \[H,W,3\] or \[H,W\], got"):
+            found(array)
+
+
+def test_the_regressors_folder_is_all_it_needs(place, found):
+    shutil.rmtree(place / "things-embedding")
+    (place / "things-regressor").rename(place / "moved")
+    path = place / "things" / "p00.png"
+    np.testing.assert_array_equal(load_predictor(place / "moved", "cpu")(path), found(path))
+
+
+def test_an_embedding_that_is_gone_is_said_in_a_sentence(place):
+    shutil.rmtree(place / "things-regressor" / "embedding")
+    with pytest.raises(StudyError, match="the embedding that the regressor .* is gone: it was in"):
+        load_predictor(place / "things-regressor", "cpu")
+
+
+def test_a_regressor_of_a_study_finds_its_embedding(place, found):
+    study = place / "study"
+    shutil.move(place / "things-regressor" / "embedding", study / "embeddings" / "things-embedding")
+    shutil.move(place / "things-regressor", study / "regressors" / "a")
+    path = place / "things" / "p00.png"
+    loaded = load_predictor(study / "regressors" / "a", "cpu")
+    np.testing.assert_array_equal(loaded(path), found(path))
+
+
+def test_wrong_folders_are_said_in_a_sentence(place):
+    with pytest.raises(StudyError, match="holds an embedding: name the regressor that dve regress"):
+        load_predictor(place / "things-embedding")
+    with pytest.raises(StudyError, match="holds no finished regressor"):
+        load_predictor(place / "things")
+
+
+def test_a_folder_is_predicted_into_a_file_to_go_on_with(place, found, capsys):
+    images = place / "things"
+    (images / "broken.png").write_bytes(b"nothing")
+    command = ["predict", "--images", images, "--regressor", place / "things-regressor"]
+    assert main([*map(str, command), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"3 landmarks on each of 7 pictures, in {images / 'landmarks.csv'}",
+        "left out, for they cannot be read: broken.png",
+        f"the same in pictures, 7 of them, in {place / 'things-landmarks.png'}",
+    ]
+    file = LandmarkFile(images)
+    for name in (f"p{i:02}.png" for i in range(7)):
+        np.testing.assert_allclose(file.points(name), found(images / name), atol=0.006)
+    assert "broken.png" not in file
+    with Image.open(place / "things-landmarks.png") as sheet:
+        assert sheet.size[0] > 300
+    annotator = Annotator(images)
+    assert annotator.names == ("red", "green", "blue")
+
+
+def test_nothing_is_overwritten_without_force(place, capsys):
+    out = place / "found.csv"
+    command = ["predict", "--images", place / "things", "--regressor", place / "things-regressor"]
+    command = [*map(str, command), "--out", str(out), "--device", "cpu"]
+    for there in (out, place / "found.png"):
+        there.write_text("mine")
+        assert main(command) == 2
+        assert f"{there} is there already: choose another --out, or --force" in (
+            capsys.readouterr().err
+        )
+        assert there.read_text() == "mine"
+        if there == out:
+            there.unlink()
+    assert not out.exists()
+    assert main([*command, "--force"]) == 0
+    assert out.read_text().startswith("file,x0,y0,x1,y1,x2,y2\np00.png,")
+
+
+def test_the_sheet_is_never_one_of_the_pictures(tmp_path):
+    images = tmp_path / "things"
+    assert sheet_path(tmp_path / "found.csv", images) == tmp_path / "found.png"
+    for inside in (images / "landmarks.csv", images / "deep" / "landmarks.csv"):
+        assert sheet_path(inside, images) == tmp_path / "things-landmarks.png"
+
+
+def test_a_sheet_shows_so_many_pictures_evenly_spaced(place, found, monkeypatch):
+    monkeypatch.setattr(predictions, "SHOWN", 3)
+    monkeypatch.setattr(predictions, "BATCH", 2)
+    drawn = []
+    monkeypatch.setattr(
+        predictions, "_draw", lambda tiles, path, say: drawn.extend(t[0] for t in tiles)
+    )
+    predicted = predict_folder(found, place / "things", say=lambda text: None)
+    assert drawn == ["p00.png", "p02.png", "p04.png"]
+    assert predicted.landmarks.shape == (7, 3, 2)
+
+
+def test_without_what_draws_there_is_a_file_and_no_sheet(place, found, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dvelib.plots", None)
+    said = []
+    predicted = predict_folder(found, place / "things", say=said.append)
+    assert predicted.sheet is None and predicted.path.exists()
+    assert said[-1].startswith("no sheet was drawn, for")
+
+
+def test_a_folder_of_broken_pictures_is_said_in_a_sentence(found, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    with pytest.raises(StudyError, match="none of its 1 pictures can be read"):
+        predict_folder(found, tmp_path)
+    assert not (tmp_path / "landmarks.csv").exists()
+
+
+def test_labels_predictions_and_corrections_go_round_exactly(made, place, monkeypatch):
+    """With a regressor that knows the truth, what is read back is what was labelled."""
+    images = place / "things"
+    labels = LandmarkFile(made / "things")
+    truth = {name: labels.points(name) for name in labels.files}
+    names = iter(sorted(truth))
+
+    def knowing(regressor, maps, size):
+        squares = []
+        for name in (next(names) for _ in range(len(maps))):
+            source = np.array([Image.open(images / name).size])
+            squares.append(Folder().place(truth[name][None], source, None, 24)[0] - 2)
+        return torch.from_numpy(np.stack(squares)), None
+
+    monkeypatch.setattr(predictor, "predict", knowing)
+    monkeypatch.setattr(predictor, "describe_images", lambda network, images: images)
+    spec = SimpleNamespace(size=24, crop=2)
+    stub = Predictor(SimpleNamespace(spec=spec, network=None), None, ("red", "green", "blue"))
+    predict_folder(stub, images, say=lambda text: None)
+    annotator = Annotator(images)
+    for i, name in enumerate(annotator.order):
+        annotator.show(i)
+        np.testing.assert_allclose(annotator.points, truth[name], atol=0.0051)
+    annotator.choose(0)
+    annotator.place(1.5, 2.5)
+    np.testing.assert_array_equal(LandmarkFile(images).points(annotator.name)[0], [1.5, 2.5])
