@@ -64,8 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     text = "Train one landmark regressor, of the plan or on your own labels, or resume it."
     regress = command("regress", _regress, text)
     regress.add_argument("name", nargs="?", help="a regressor of the plan (see: dve plan)")
+    regress.add_argument("--on", metavar="DATASET", help="learn the landmarks of this dataset "
+                         "(mafl, 300w, aflw, ...) instead, as published; needs --embedding")
+    regress.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
     add_regress_options(regress)
     add_commands(commands)
+    _add_recipes(commands)
     command("site", _site, "Build the pages from what has been run.")
     command("publish", _publish, "Keep a finished study's results in git, and in the README.")
     for name, run, text in (
@@ -78,6 +82,59 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--data", default=None, help="folder that holds the datasets")
     sub.add_argument("--images", action="store_true", help="decode every image, too")
     return parser
+
+
+def _add_recipes(commands) -> None:
+    text = "Measure how well an embedding matches points, by the published protocol and others."
+    match = commands.add_parser("match", help=text, description=text)
+    match.set_defaults(run=_match)
+    match.add_argument("embedding", help="folder of an embedding, or a published .pth file")
+    match.add_argument("--on", metavar="DATASET", default="mafl", help="whose test faces (mafl)")
+    match.add_argument("--data", default=None, help="folder that holds the datasets")
+    match.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
+    match.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    text = "Download the weights of a published experiment, and convert them."
+    model = commands.add_parser("fetch-model", help=text, description=text)
+    model.set_defaults(run=_fetch_model)
+    model.add_argument("name", help="an experiment, such as celeba-smallnet-64d-dve")
+    model.add_argument("--out", default=None, help="where models go (outputs/models)")
+
+
+def _match(options: argparse.Namespace) -> None:
+    from dvelib.recipes import match, open_embedding
+
+    embedding = open_embedding(options.embedding, options.published, options.device)
+    print(f"{embedding.spec.label} on {options.on}: mean error, pixels of a 70-pixel face")
+    print(match(embedding, options.on, options.data).round(2).to_string())
+
+
+def _fetch_model(options: argparse.Namespace) -> None:
+    from dvelib.recipes import fetch_model
+
+    folder = Path(options.out or ROOT / "outputs" / "models").expanduser()
+    print(f"{fetch_model(options.name, folder)} (dve match takes it)")
+
+
+def _regress_on(options: argparse.Namespace) -> None:
+    """A benchmark's landmarks on any embedding, with the published settings unless told."""
+    from dvelib.recipes import open_embedding, regress
+
+    if options.name or options.landmarks or not options.embedding:
+        raise StudyError("dve regress --on takes --embedding, and neither a name nor --landmarks")
+    embedding = open_embedding(options.embedding, options.published, options.device or "auto")
+    folder = Path(options.out or embedding.folder / f"regressor-{options.on}")
+    settings = {key: getattr(options, key) for key in ("epochs", "batch", "seed")}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    if "epochs" in settings:
+        # The published drops, at the same part of another length.
+        drops = (1 + round(part * settings["epochs"]) for part in (101 / 300, 251 / 300))
+        settings["lower_rate_from"] = tuple(sorted({max(2, drop) for drop in drops}))
+    _, errors = regress(embedding, options.on, options.data, folder, **settings)
+    print(
+        f"{embedding.spec.label} on {options.on}: {errors['error']:.2f} % of the inter-ocular "
+        f"distance (95 % interval over images {errors['low']:.2f} to {errors['high']:.2f}); "
+        f"the mean shape {errors['mean shape']:.2f} %; the regressor is in {folder}"
+    )
 
 
 def _load(options: argparse.Namespace, **how):
@@ -141,6 +198,8 @@ def _regress(options: argparse.Namespace) -> None:
     from dvelib.regression import train_regressor
     from dvelib.training import resolve_device
 
+    if options.on is not None:
+        return _regress_on(options)
     if own_pictures(options, "regress"):
         return
     study = _load(options)
