@@ -47,11 +47,12 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
         config.append(f"data={study.data_root}")
     gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
     return [
-        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
+        # First what was asked for: options that take several values would swallow a target.
+        sys.executable, "-m", "snakemake", *rest, "--snakefile", str(ROOT / "Snakefile"),
         "--directory", str(study.outputs), "--cores", cores, "--resources", f"gpu={gpus}",
         "--nolock", "--rerun-incomplete", "--keep-going", "--quiet", "rules", "host",
         *(["--forcerun", "site"] if _lacks_pages(study) else []),
-        "--config", *config, *rest,
+        "--config", *config,
     ]  # fmt: skip
 
 
