@@ -48,7 +48,8 @@ def _regression_table(tables: list[dict]) -> str:
     """A line an embedding, a column a benchmark: ours with its interval, then the paper's."""
     lines = ["**Landmarks**, percent of inter-ocular distance; after the slash the paper's.", ""]
     names = [table["title"].split(":")[1].split(" landmark")[0].strip() for table in tables]
-    lines += ["| embedding | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    heads = [name + _deviation(table["data"]) for name, table in zip(names, tables, strict=True)]
+    lines += ["| embedding | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
     labels = [row["label"] for row in tables[0]["rows"] if row["ours"]]
     for label in labels:
         rows = [next(r for r in table["rows"] if r["label"] == label) for table in tables]
@@ -63,6 +64,13 @@ def _regression_table(tables: list[dict]) -> str:
             f"{made['Landmarks tested on']}; {made['Regressors']}."
         )
     return "\n".join([*lines, ""])
+
+
+def _deviation(audit: dict) -> str:
+    """Where the test images are not those of the published split, so that no one misreads it."""
+    if audit.get("stand_in") or not audit["published"]:
+        return " (stand-in)"
+    return "" if audit["complete"] else f" ({audit['images']} of {audit['published']:,})"
 
 
 def _landmark_cell(row: dict) -> str:

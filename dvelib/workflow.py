@@ -46,12 +46,15 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
     if study.data_root:
         config.append(f"data={study.data_root}")
     gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
+    # Snakemake makes a target of what is forced, and nobody who names a target asks for the site.
+    whole = all(argument.startswith("-") for argument in rest)
     return [
-        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"),
+        # First what was asked for: options that take several values would swallow a target.
+        sys.executable, "-m", "snakemake", *rest, "--snakefile", str(ROOT / "Snakefile"),
         "--directory", str(study.outputs), "--cores", cores, "--resources", f"gpu={gpus}",
         "--nolock", "--rerun-incomplete", "--keep-going", "--quiet", "rules", "host",
-        *(["--forcerun", "site"] if _lacks_pages(study) else []),
-        "--config", *config, *rest,
+        *(["--forcerun", "site"] if whole and _lacks_pages(study) else []),
+        "--config", *config,
     ]  # fmt: skip
 
 

@@ -7,3 +7,15 @@ def private_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """A server on this machine that plays the published one; nobody waits between its answers."""
+    from dvelib import fetching
+    from tests.mirror_server import running_mirror
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(fetching, "PAUSE", 0)
+    with running_mirror() as mirror:
+        yield mirror

@@ -10,20 +10,11 @@ import requests
 
 from dvelib import StudyError, fetching
 from dvelib.fetching import CHUNK, ResumingDownloader, download, has_sha1, part_of
-from tests.mirror_server import running_mirror
 
 BODY = np.random.default_rng(0).bytes(10 * CHUNK + 123)
 OTHER = BODY[::-1]
 SHA1 = hashlib.sha1(BODY).hexdigest()
 HALF = 5 * CHUNK + 7
-
-
-@pytest.fixture
-def mirror(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetching, "PAUSE", 0)
-    with running_mirror() as mirror:
-        yield mirror
 
 
 @pytest.fixture

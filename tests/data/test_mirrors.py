@@ -10,14 +10,13 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
-from dvelib import StudyError, fetching, unpacking
+from dvelib import StudyError, unpacking
 from dvelib.cli import main
 from dvelib.data import mirrors, open_dataset
 from dvelib.data.known import LAYOUTS
 from dvelib.data.mirrors import ARCHIVES, archive_of, check, fetch
 from dvelib.unpacking import MARKER, unpacked_from
 from tests.golden_data import GOLDEN
-from tests.mirror_server import running_mirror
 
 # Where the published archives hold their datasets.
 INSIDE = {
@@ -27,14 +26,6 @@ INSIDE = {
     "aflw-mtfl": "data/aflw-mtfl",
 }
 EVERY = pytest.mark.parametrize("name", ARCHIVES)
-
-
-@pytest.fixture
-def mirror(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetching, "PAUSE", 0)
-    with running_mirror() as mirror:
-        yield mirror
 
 
 @pytest.fixture
