@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     regress.add_argument("--on", metavar="DATASET", help="learn the landmarks of this dataset "
                          "(mafl, 300w, aflw, ...) instead, as published; needs --embedding")
     regress.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
+    regress.add_argument("--limit", type=int, help="with --on: the first so many faces of a split")
     add_regress_options(regress)
     add_commands(commands)
     _add_recipes(commands)
@@ -92,6 +93,7 @@ def _add_recipes(commands) -> None:
     match.add_argument("--on", metavar="DATASET", default="mafl", help="whose test faces (mafl)")
     match.add_argument("--data", default=None, help="folder that holds the datasets")
     match.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
+    match.add_argument("--limit", type=int, help="the first so many faces alone (all)")
     match.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     text = "Download the weights of a published experiment, and convert them."
     model = commands.add_parser("fetch-model", help=text, description=text)
@@ -105,7 +107,7 @@ def _match(options: argparse.Namespace) -> None:
 
     embedding = open_embedding(options.embedding, options.published, options.device)
     print(f"{embedding.spec.label} on {options.on}: mean error, pixels of a 70-pixel face")
-    print(match(embedding, options.on, options.data).round(2).to_string())
+    print(match(embedding, options.on, options.data, options.limit).round(2).to_string())
 
 
 def _fetch_model(options: argparse.Namespace) -> None:
@@ -124,6 +126,7 @@ def _regress_on(options: argparse.Namespace) -> None:
     embedding = open_embedding(options.embedding, options.published, options.device or "auto")
     folder = Path(options.out or embedding.folder / f"regressor-{options.on}")
     settings = {key: getattr(options, key) for key in ("epochs", "batch", "seed")}
+    settings |= {"train_images": options.limit, "test_images": options.limit}
     settings = {key: value for key, value in settings.items() if value is not None}
     if "epochs" in settings:
         # The published drops, at the same part of another length.

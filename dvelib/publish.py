@@ -1,8 +1,8 @@
 """Keeping the numbers and pictures of a finished study in git, and the README's own in step.
 
-``outputs/published/<profile>/`` gets the results of each table and, of drawn faces, one figure;
-``outputs/published/crowd.png`` shows the synthetic faces. The README's tables stand between
-markers and are written from those files alone.
+``outputs/published/<profile>/`` gets the results of each table, a README with the numbers to read
+and, of drawn faces, one figure; ``outputs/published/crowd.png`` shows the synthetic faces. The
+project's README shows one study's numbers between markers, written from those files alone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from dvelib.plots import faces_grid, matches
 from dvelib.readme import MATCHING, results_text
 from dvelib.study import Study
 
-__all__ = ["publish"]
+__all__ = ["leading_results", "publish"]
 
 PUBLISHED = ROOT / "outputs" / "published"
 README = ROOT / "README.md"
+# Whose numbers the project's README shows: the first of these that was published.
+LEADING = ("faces", "quick")
 SHOWN = 6  # faces that the figure finds the landmarks in
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
@@ -48,10 +50,20 @@ def publish(study: Study) -> Path:
         _save(_effect(study), folder / "matches.png")
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
-    text = MARKED.sub(lambda m: m[1] + results_text(PUBLISHED) + m[2], README.read_text())
-    with atomic_path(README) as path:
-        path.write_text(text)
+    _write(folder / "README.md", f"# {study.profile.title}\n\n{results_text(folder)}")
+    _write(README, MARKED.sub(lambda m: m[1] + leading_results() + m[2], README.read_text()))
     return folder
+
+
+def leading_results() -> str:
+    """The published numbers that the project's README shows, in markdown."""
+    folders = (PUBLISHED / name for name in LEADING)
+    return results_text(next(folder for folder in folders if folder.exists()))
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
 
 
 def _effect(study: Study) -> Figure:

@@ -10,23 +10,33 @@ from dvelib.files import read_json
 __all__ = ["MATCHING", "results_text"]
 
 MATCHING = "ablation_exchange_matching"
-REGRESSIONS = "ablation_exchange_regression_*.json"
+REGRESSIONS, FINETUNING = "ablation_exchange_regression_", "ablation_finetuning_"
+FEW = "limited_annotations"
 
 
-def results_text(published: Path) -> str:
-    """The README's results in markdown, from the published files in that folder."""
-    studies = [path.parent for path in sorted(published.glob(f"*/{MATCHING}.json"))]
-    return "\n".join(_study_results(folder) for folder in studies)
-
-
-def _study_results(folder: Path) -> str:
+def results_text(folder: Path) -> str:
+    """A study's results in markdown, from the files of its tables in that folder."""
     matching = read_json(folder / f"{MATCHING}.json")
-    regressions = [read_json(path) for path in sorted(folder.glob(REGRESSIONS))]
     parts = [f"### {matching['data']['dataset']} (`{matching['profile']}`)", ""]
     parts += [_matching_table(matching)]
-    if regressions:
-        parts += [_regression_table(regressions)]
+    if regressions := [read_json(path) for path in sorted(folder.glob(f"{REGRESSIONS}*.json"))]:
+        parts += [_regression_table(regressions, _rows_by_table(regressions, folder))]
+    if (path := folder / f"{FEW}.json").exists():
+        parts += [_few_table(read_json(path))]
     return "\n".join(parts)
+
+
+def _rows_by_table(regressions: list[dict], folder: Path) -> list[dict[str, dict]]:
+    """By label, the rows of each benchmark that ran: those of its table, then the fine-tuned."""
+    found = []
+    for table in regressions:
+        path = folder / table["table"].replace(REGRESSIONS, FINETUNING)
+        rows = table["rows"] + (read_json(path)["rows"] if path.exists() else [])
+        found.append(by_label := {})
+        for row in rows:
+            if row["ours"]:
+                by_label.setdefault(row["label"], row)
+    return found
 
 
 def _matching_table(results: dict) -> str:
@@ -44,16 +54,15 @@ def _matching_table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def _regression_table(tables: list[dict]) -> str:
+def _regression_table(tables: list[dict], rows: list[dict[str, dict]]) -> str:
     """A line an embedding, a column a benchmark: ours with its interval, then the paper's."""
     lines = ["**Landmarks**, percent of inter-ocular distance; after the slash the paper's.", ""]
     names = [table["title"].split(":")[1].split(" landmark")[0].strip() for table in tables]
     heads = [name + _deviation(table["data"]) for name, table in zip(names, tables, strict=True)]
     lines += ["| embedding | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
-    labels = [row["label"] for row in tables[0]["rows"] if row["ours"]]
-    for label in labels:
-        rows = [next(r for r in table["rows"] if r["label"] == label) for table in tables]
-        lines.append(f"| {label} | " + " | ".join(map(_landmark_cell, rows)) + " |")
+    for label in dict.fromkeys(label for table in rows for label in table):
+        cells = (_landmark_cell(table.get(label)) for table in rows)
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
     (trivial,) = tables[0]["references"]
     means = (f"{table['references'][trivial]['mean']:.2f}" for table in tables)
     lines += [f"| *{trivial}* | " + " | ".join(means) + " |", ""]
@@ -73,7 +82,36 @@ def _deviation(audit: dict) -> str:
     return "" if audit["complete"] else f" ({audit['images']} of {audit['published']:,})"
 
 
-def _landmark_cell(row: dict) -> str:
+def _few_table(table: dict) -> str:
+    """A line an embedding, a column a number of annotated images."""
+    ran = [row for row in table["rows"] if row["ours"]]
+    counts = sorted({row["annotations"] for row in ran})
+    lines = [
+        f"**Few annotated images** of {table['learned_on']['dataset']}: percent of inter-ocular "
+        "distance, mean and deviation over picks; after the slash the paper's.",
+        "",
+        "| embedding | " + " | ".join(f"{n} image{'s' * (n > 1)}" for n in counts) + " |",
+        "|---" * (len(counts) + 1) + "|",
+    ]
+    by_embedding: dict[str, dict[int, dict]] = {}
+    for row in ran:
+        name = row["label"].rpartition(", ")[0]
+        by_embedding.setdefault(name, {})[row["annotations"]] = row
+    for name, rows in by_embedding.items():
+        cells = (_few_cell(rows[n]) if n in rows else "–" for n in counts)
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _few_cell(row: dict) -> str:
+    ours, paper = row["ours"]["mean_iod"], row["published"]
+    text = f"{ours['mean']:.2f} ± {ours['spread'] or 0:.2f}"
+    return text + (f" / {paper['mean_iod']:.2f} ± {paper['std_iod']:.2f}" if paper else "")
+
+
+def _landmark_cell(row: dict | None) -> str:
+    if row is None:
+        return "–"
     ours, paper = row["ours"]["iod"], row["published"].get("iod")
     text = f"{ours['mean']:.2f} ({ours['low']:.2f} to {ours['high']:.2f})"
     return text if paper is None else f"{text} / {paper:.2f}"

@@ -76,9 +76,9 @@ class StudyTable(ABC):
         """What data, steps, time and hardware made the embeddings."""
         embeddings = [e for seeds in self.embeddings.values() for e in seeds]
         first, facts = embeddings[0], [e.provenance for e in embeddings]
-        spec, training = first.spec, first.provenance["data"]
+        spec = first.spec
         return {
-            "Trained on": f"{training['dataset']}, {training['images']:,} images",
+            **self._trained_on(),
             "Image size": f"{spec.size} px, cropped to {spec.size - 2 * spec.crop}",
             "Training of each": number_range("{:,} pairs", [f["pairs"] for f in facts]),
             "Steps of each": number_range("{:,} steps", [f["steps"] for f in facts]),
@@ -91,6 +91,19 @@ class StudyTable(ABC):
             "Versions": ", ".join(f"{k} {v}" for k, v in first.provenance["versions"].items()),
             "Commit": str(first.provenance["commit"]),
         }
+
+    def _trained_on(self) -> dict[str, str]:
+        """What images the embeddings saw, and which of them in fine-tuning."""
+        names = {name for row in self.ran for name in row.embeddings}
+        parents = self.study.parents
+        trained = {parents.get(name, name) for name in names}
+        facts = {"Trained on": trained, "Fine-tuned on": names & parents.keys()}
+        return {fact: self._images_of(those) for fact, those in facts.items() if those}
+
+    def _images_of(self, names: set[str]) -> str:
+        folders = [self.study.embedding_folder(name) for name in sorted(names)]
+        data = [load_embedding(folder).provenance["data"] for folder in folders]
+        return "; ".join(dict.fromkeys(f"{d['dataset']}, {d['images']:,} images" for d in data))
 
     def profile_facts(self) -> dict[str, str]:
         return {"Profile": f"{self.study.name}: {self.study.profile.description}"}
@@ -128,6 +141,7 @@ class StudyTable(ABC):
     def _record_row(self, row: Row) -> dict:
         return {
             "label": row.label,
+            **row.spec.model_dump(exclude={"published"}),
             "published": row.published,
             "ours": self.numbers(row) if row.embeddings else {},
             "embeddings": list(row.embeddings),

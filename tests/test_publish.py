@@ -10,8 +10,10 @@ from dvelib.study import Study
 def test_the_readme_says_what_the_published_results_say():
     """`dve publish` writes both; a number typed by hand shows here."""
     found = publish.MARKED.search((ROOT / "README.md").read_text())
-    assert found[0] == found[1] + results_text(publish.PUBLISHED) + found[2]
+    assert found[0] == found[1] + publish.leading_results() + found[2]
     assert "SmallNet 64-d without exchange" in found[0]
+    for path in publish.PUBLISHED.glob("*/README.md"):
+        assert path.read_text().endswith(results_text(path.parent))
 
 
 def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import torch
 
 from dvelib import checkpoints
 from dvelib.checkpoints import save_embedding
+from dvelib.cli import main
 from dvelib.errors import StudyError
 from dvelib.networks import SmallNet
 from dvelib.published_settings import published_spec
@@ -92,3 +93,24 @@ def test_a_fetched_model_is_kept_only_if_it_is_one(tmp_path, monkeypatch):
     with pytest.raises(StudyError):
         recipes.fetch_model(EXPERIMENT, tmp_path)
     assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_each_recipe_is_a_command(published, tmp_path, capsys):
+    named = ("--published", EXPERIMENT)
+    assert main(["match", str(published), "--on", "synthetic", *named, "--limit", "4"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("SmallNet 3-d with exchange on synthetic: mean error, pixels of a 70-")
+    assert "same-identity" in said and "perfect features" in said
+    assert main([
+        "regress", "--embedding", str(published), "--on", "synthetic", *named,
+        "--limit", "8", "--batch", "4", "--epochs", "2", "--out", str(tmp_path / "regressor"),
+    ]) == 0  # fmt: skip
+    assert "% of the inter-ocular distance (95 % interval" in capsys.readouterr().out
+    assert checkpoints.finished(tmp_path / "regressor")
+    settings = checkpoints.load_regressor(tmp_path / "regressor").spec
+    assert (settings.epochs, settings.lower_rate_from) == (2, (2,))
+
+
+def test_a_recipe_that_lacks_its_embedding_says_so(capsys):
+    assert main(["regress", "--on", "mafl"]) == 2
+    assert "dve regress --on takes --embedding" in capsys.readouterr().err

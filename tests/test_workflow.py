@@ -60,17 +60,39 @@ def test_every_table_and_embedding_has_a_page_that_the_index_links(finished):
 
 
 def test_every_row_that_runs_has_every_number(finished):
-    tables = rows(finished)
-    assert set(tables) == set(Study.load("smoke").tables) and len(tables) == 10
+    tables, study = rows(finished), Study.load("smoke")
+    assert set(tables) == set(study.tables) and len(tables) == 17
+    matching = {"learned_embeddings": 4, "ablation_exchange_matching": 4, "finetuned_matching": 6}
     for name, table in tables.items():
-        numbers = 1 if "regression" in name else 4
+        spec = study.tables[name]
+        numbers = matching.get(spec.notebook, 1)
+        assert (numbers > 1) == (spec.measures == "matching")
         for row in table:
             assert len(row["ours"]) == (numbers if row["embeddings"] else 0)
             assert all(0 < value["mean"] < 200 for value in row["ours"].values())
-    shared = {r["label"]: r["ours"] for r in tables["learned_embeddings"]}
-    again = {r["label"]: r["ours"] for r in tables["ablation_exchange_matching"]}
-    both = shared.keys() & again.keys()
-    assert both and all(shared[label] == again[label] for label in both)
+
+
+def test_a_row_has_the_same_numbers_in_every_table_that_shows_it(finished):
+    tables = rows(finished)
+    for first, second in (
+        ("learned_embeddings", "ablation_exchange_matching"),
+        ("landmark_regression_aflw_mtfl", "ablation_finetuning_aflw_mtfl"),
+    ):
+        shared, again = ({r["label"]: r["ours"] for r in tables[n]} for n in (first, second))
+        both = shared.keys() & again.keys()
+        assert any(shared[label] for label in both)
+        assert all(shared[label] == again[label] for label in both)
+
+
+def test_fine_tuned_embeddings_are_other_networks_than_their_parents(finished):
+    embeddings = finished / "smoke" / "embeddings"
+    parents = Study.load("smoke").parents
+    assert len(parents) > 5
+    for child, parent in parents.items():
+        weights = [(embeddings / n / "weights.safetensors").read_bytes() for n in (child, parent)]
+        assert weights[0] != weights[1]
+        spec = json.loads((embeddings / child / "specification.json").read_text())
+        assert spec["scale"] == 20 and spec["parent"]["seed"] == spec["seed"]
 
 
 def test_landmark_errors_are_those_of_the_predictions_kept_beside_the_regressors(finished):
