@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path, read_json, write_json
 from dvelib.networks import build_network
-from dvelib.published_files import load_published
+from dvelib.published.files import load_published
 from dvelib.regressor import LandmarkRegressor
 from dvelib.spec import EmbeddingSpec, RegressorSpec, validate
 

@@ -14,11 +14,20 @@ PACKAGE = Path(__file__).parent
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Digest of modules of the package (paths relative to it), docstrings and layout ignored."""
+    """Digest of modules of the package, docstrings and layout ignored.
+
+    ``modules``: paths relative to the package, of files or of folders with all their files.
+    """
     total = hashlib.sha256()
-    for module in sorted(modules):
-        total.update(module.encode() + b"\0" + _normalised(PACKAGE / module).encode())
+    for file in sorted(file for module in modules for file in _files(module)):
+        total.update(file.encode() + b"\0" + _normalised(PACKAGE / file).encode())
     return total.hexdigest()[:16]
+
+
+def _files(module: str) -> list[str]:
+    place = PACKAGE / module
+    files = place.rglob("*.py") if place.is_dir() else [place]
+    return [file.relative_to(PACKAGE).as_posix() for file in files]
 
 
 def _normalised(path: Path) -> str:

@@ -18,10 +18,10 @@ from dvelib.data.synthetic_dataset import render_split
 from dvelib.errors import StudyError
 from dvelib.evaluation import PROTOCOLS, SETTINGS, example_matches
 from dvelib.files import ROOT, atomic_path, read_json, write_json
-from dvelib.matching_table import MatchingTable
 from dvelib.plots import faces_grid, matches
 from dvelib.readme import MATCHING, results_text
 from dvelib.study import Study
+from dvelib.tables import MatchingTable
 
 __all__ = ["leading_results", "publish"]
 

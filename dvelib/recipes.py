@@ -15,12 +15,12 @@ from dvelib import checkpoints
 from dvelib.annotations import annotated_faces
 from dvelib.checkpoints import Embedding, TrainedRegressor, load_embedding
 from dvelib.data import SYNTHETIC, FaceDataset, open_dataset
+from dvelib.data.fetching import download
 from dvelib.errors import StudyError
 from dvelib.evaluation import matching_errors, summarise, uncertainty
-from dvelib.fetching import download
 from dvelib.matching import inter_ocular_error
-from dvelib.published_settings import experiment
-from dvelib.published_weights import published_embedding
+from dvelib.published.settings import experiment
+from dvelib.published.weights import published_embedding
 from dvelib.regression import train_regressor
 from dvelib.spec import BENCHMARKS, BenchmarkData, RegressorSpec
 from dvelib.training import resolve_device

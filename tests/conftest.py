@@ -12,7 +12,7 @@ def private_cache(tmp_path_factory):
 @pytest.fixture
 def mirror(monkeypatch):
     """A server on this machine that plays the published one; nobody waits between its answers."""
-    from dvelib import fetching
+    from dvelib.data import fetching
     from tests.mirror_server import running_mirror
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -9,7 +9,7 @@ from dvelib.checkpoints import save_embedding
 from dvelib.cli import main
 from dvelib.errors import StudyError
 from dvelib.networks import SmallNet
-from dvelib.published_settings import published_spec
+from dvelib.published.settings import published_spec
 from dvelib.recipes import match, open_embedding, regress
 from tests.published_writer import write_checkpoint
 

@@ -21,8 +21,8 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from dvelib.errors import StudyError
-from dvelib.figure_parts import FEW, point_colours
 from dvelib.own.annotator import Annotator
+from dvelib.plots.parts import FEW, point_colours
 
 __all__ = ["AnnotatorWidget", "annotate"]
 

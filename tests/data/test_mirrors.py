@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
-from dvelib import StudyError, unpacking
+from dvelib import StudyError
 from dvelib.cli import main
-from dvelib.data import mirrors, open_dataset
+from dvelib.data import mirrors, open_dataset, unpacking
 from dvelib.data.known import LAYOUTS
 from dvelib.data.mirrors import ARCHIVES, archive_of, check, fetch
-from dvelib.unpacking import MARKER, unpacked_from
+from dvelib.data.unpacking import MARKER, unpacked_from
 from tests.golden_data import GOLDEN
 
 # Where the published archives hold their datasets.

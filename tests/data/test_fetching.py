@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import requests
 
-from dvelib import StudyError, fetching
-from dvelib.fetching import CHUNK, ResumingDownloader, download, has_sha1, part_of
+from dvelib import StudyError
+from dvelib.data import fetching
+from dvelib.data.fetching import CHUNK, ResumingDownloader, download, has_sha1, part_of
 
 BODY = np.random.default_rng(0).bytes(10 * CHUNK + 123)
 OTHER = BODY[::-1]

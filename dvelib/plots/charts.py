@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from pandas import DataFrame
 from torch import Tensor
 
-from dvelib.figure_parts import WIDTH, as_array, chart_axes, legend_below
+from dvelib.plots.parts import WIDTH, as_array, chart_axes, legend_below
 
 __all__ = ["cumulative_error", "error_bars", "error_by_count", "loss_curves"]
 

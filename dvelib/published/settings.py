@@ -63,8 +63,9 @@ def experiment(name: str) -> Experiment:
     """The published experiment of that name; raises StudyError with the nearest name if none."""
     known = experiments()
     if name not in known:
+        listed = "they are named in dvelib/published/published.json"
         near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "they are named in dvelib/published.json"
+        hint = f"did you mean {near[0]!r}?" if near else listed
         raise StudyError(f"there is no published experiment {name!r}: {hint}")
     return known[name]
 

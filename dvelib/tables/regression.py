@@ -16,7 +16,7 @@ from dvelib.markup import data_text
 from dvelib.matching import inter_ocular_error
 from dvelib.regression import predict
 from dvelib.study import Row
-from dvelib.tables import StudyTable, measured, number_range
+from dvelib.tables.base import StudyTable, measured, number_range
 
 __all__ = ["MEAN_SHAPE", "FewAnnotationsTable", "RegressionTable"]
 

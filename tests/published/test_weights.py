@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 from dvelib.checkpoints import load_embedding, save_embedding
 from dvelib.errors import StudyError
 from dvelib.networks import Hourglass, SmallNet, build_network
-from dvelib.published_settings import experiment, published_spec
-from dvelib.published_weights import load_model, published_embedding, save_converted
+from dvelib.published.settings import experiment, published_spec
+from dvelib.published.weights import load_model, published_embedding, save_converted
 from dvelib.regressor import LandmarkRegressor
 from tests.golden_data import fill_state, load, relative
 from tests.published_writer import FORMS, write_checkpoint

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dvelib import plots
-from dvelib.plots import _descriptor_colours
+from dvelib.plots.images import _descriptor_colours
 
 matplotlib.use("Agg")
 SIDE = 20

@@ -9,8 +9,9 @@ from collections import namedtuple
 
 import pytest
 
-from dvelib import StudyError, unpacking
-from dvelib.unpacking import MARKER, require_space, unpack, unpacked_from
+from dvelib import StudyError
+from dvelib.data import unpacking
+from dvelib.data.unpacking import MARKER, require_space, unpack, unpacked_from
 
 TARGET = "faces"
 GOOD = {"MTFL/testing.txt": b"list", "crops/a/1.jpg": b"one", "crops/a/2.jpg": b"two"}
@@ -184,7 +185,7 @@ def test_a_killed_run_leaves_no_dataset_and_the_next_completes_it(tmp_path, plac
     script = """if True:
         import os, sys, tarfile
         from pathlib import Path
-        from dvelib.unpacking import unpack
+        from dvelib.data.unpacking import unpack
         extract, done = tarfile.TarFile.extract, []
         def dying(tar, member, *rest, **more):
             extract(tar, member, *rest, **more)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dvelib.figure_parts import (
+from dvelib.plots.parts import (
     FEW,
     WIDTH,
     as_array,

@@ -1,4 +1,4 @@
-"""Every number of the published study (``published.json`` beside this file)."""
+"""What was published: every number (``published.json`` beside this file), settings and weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["published_experiments", "published_numbers", "published_tables"]
 @cache
 def published_tables() -> dict[str, dict]:
     """All published tables by their key: heading and rows."""
-    return json.loads(Path(__file__).with_suffix(".json").read_text())["tables"]
+    return json.loads((Path(__file__).parent / "published.json").read_text())["tables"]
 
 
 def published_numbers(table: str) -> dict[str, dict[str, float]]:

@@ -21,7 +21,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dvelib.figure_parts import (
+from dvelib.plots.parts import (
     FEW,
     WIDTH,
     as_array,

@@ -1,13 +1,4 @@
-"""Every figure: those of faces and descriptors, and by name those of charts and landmarks.
-
-Arrays in, a matplotlib Figure out; `dvelib.charts`, `dvelib.landmark_errors` and
-`dvelib.landmark_plots` hold the others.
-
-Convention, everywhere: images are ``[...,3,S,S]`` in 0..255; points are (x, y) in pixels of the
-image they are drawn on. No function touches files, shows anything or changes a global style;
-every ValueError names the argument and the shape it should have. Colours are safe for the
-colour-blind (seaborn's "colorblind"), and no message rests on colour alone.
-"""
+"""Figures of faces and descriptors: pairs, maps, matches."""
 
 from __future__ import annotations
 
@@ -20,8 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from dvelib.charts import cumulative_error, error_bars, error_by_count, loss_curves
-from dvelib.figure_parts import (
+from dvelib.plots.parts import (
     as_array,
     as_pictures,
     as_points,
@@ -34,14 +24,8 @@ from dvelib.figure_parts import (
     point_colours,
     row_label,
 )
-from dvelib.landmark_errors import error_per_landmark
-from dvelib.landmark_plots import predicted_landmarks, virtual_keypoints
 
-__all__ = [
-    "cumulative_error", "descriptor_maps", "error_bars", "error_by_count", "error_per_landmark",
-    "faces_grid", "loss_curves", "matches", "predicted_landmarks", "virtual_keypoints",
-    "warp_examples",
-]  # fmt: skip
+__all__ = ["descriptor_maps", "faces_grid", "matches", "warp_examples"]
 
 _LATTICE = 9  # arrows along a side of a drawn flow
 

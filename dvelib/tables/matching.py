@@ -22,7 +22,7 @@ from dvelib.evaluation import (
 )
 from dvelib.markup import data_text
 from dvelib.study import Row
-from dvelib.tables import StudyTable, measured
+from dvelib.tables.base import StudyTable, measured
 
 __all__ = ["FinetunedMatchingTable", "MatchingTable"]
 

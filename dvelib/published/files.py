@@ -4,7 +4,7 @@ They are pickles of 2019, of PyTorch 1.1 and before: a magic number, a version, 
 the object with its tensors' storages left out, the storages' names, then each storage's bytes.
 Since PyTorch 1.6 the same parts are members of a zip file; both forms are read. Storages lived on a
 GPU and come back on the CPU. Beside the weights lie the authors' own configuration and logger
-objects; those are skipped, and nothing in a file is ever executed (`dvelib.inert_pickle`).
+objects; those are skipped, and nothing in a file is ever executed (see `inert_pickle`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from dvelib.errors import StudyError
-from dvelib.inert_pickle import ForbiddenPickle, Global, InertPickle
+from dvelib.published.inert_pickle import ForbiddenPickle, Global, InertPickle
 
 __all__ = ["load_published"]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from dvelib.errors import StudyError
-from dvelib.published_settings import experiment, experiments, published_spec
+from dvelib.published.settings import experiment, experiments, published_spec
 from dvelib.spec import EmbeddingSpec
 
 
@@ -26,7 +26,7 @@ def test_an_address_with_one_slash_is_mended(monkeypatch, slashes):
         "imwidth": 100, "crop": 15, "epoch": 100, "checkpoint_url": slashes, "finetune_from": None,
     }  # fmt: skip
     tables = {"a": {"rows": [row]}}
-    monkeypatch.setattr("dvelib.published_settings.published_tables", lambda: tables)
+    monkeypatch.setattr("dvelib.published.settings.published_tables", lambda: tables)
     assert experiments.__wrapped__()["celeba-smallnet-3d"].url == "http://www.a.b/c"
 
 
@@ -34,7 +34,7 @@ def test_an_address_with_one_slash_is_mended(monkeypatch, slashes):
     ("name", "hint"),
     [
         ("celeba-smalnet-64d-dve", "did you mean 'celeba-smallnet-64d-dve'?"),
-        ("nonsense", "they are named in dvelib/published.json"),
+        ("nonsense", "they are named in dvelib/published/published.json"),
     ],
 )
 def test_an_unknown_experiment_is_an_error_with_a_suggestion(name, hint):

@@ -22,8 +22,8 @@ from dvelib.checkpoints import Embedding
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path, write_json
 from dvelib.networks import build_network
-from dvelib.published_files import load_published
-from dvelib.published_settings import (
+from dvelib.published.files import load_published
+from dvelib.published.settings import (
     ARCHITECTURES,
     Experiment,
     experiment,

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from dvelib.inert_pickle import ForbiddenPickle, Global, InertPickle
+from dvelib.published.inert_pickle import ForbiddenPickle, Global, InertPickle
 
 
 class Anything(InertPickle):

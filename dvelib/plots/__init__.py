@@ -1,0 +1,18 @@
+"""Every figure of the study: arrays in, a matplotlib Figure out.
+
+Convention, everywhere: images are ``[...,3,S,S]`` in 0..255; points are (x, y) in pixels of the
+image they are drawn on. No function touches files, shows anything or changes a global style;
+every ValueError names the argument and the shape it should have. Colours are safe for the
+colour-blind (seaborn's "colorblind"), and no message rests on colour alone.
+"""
+
+from dvelib.plots.charts import cumulative_error, error_bars, error_by_count, loss_curves
+from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
+from dvelib.plots.landmark_errors import error_per_landmark
+from dvelib.plots.landmarks import predicted_landmarks, virtual_keypoints
+
+__all__ = [
+    "cumulative_error", "descriptor_maps", "error_bars", "error_by_count", "error_per_landmark",
+    "faces_grid", "loss_curves", "matches", "predicted_landmarks", "virtual_keypoints",
+    "warp_examples",
+]  # fmt: skip
