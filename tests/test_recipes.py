@@ -103,12 +103,12 @@ def test_each_recipe_is_a_command(published, tmp_path, capsys):
     assert "same-identity" in said and "perfect features" in said
     assert main([
         "regress", "--embedding", str(published), "--on", "synthetic", *named,
-        "--limit", "8", "--batch", "4", "--epochs", "2", "--out", str(tmp_path / "regressor"),
+        "--limit", "8", "--batch", "4", "--epochs", "4", "--out", str(tmp_path / "regressor"),
     ]) == 0  # fmt: skip
     assert "% of the inter-ocular distance (95 % interval" in capsys.readouterr().out
     assert checkpoints.finished(tmp_path / "regressor")
     settings = checkpoints.load_regressor(tmp_path / "regressor").spec
-    assert (settings.epochs, settings.lower_rate_from) == (2, (2,))
+    assert (settings.epochs, settings.lower_rate_from) == (4, (2, 4))
 
 
 def test_a_recipe_that_lacks_its_embedding_says_so(capsys):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dvelib import plots
-from tests.test_plots import drawn
+from tests.plots.test_plots import drawn
 
 matplotlib.use("Agg")
 SIDE, VIRTUAL = 20, 7
