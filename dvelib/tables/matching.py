@@ -221,6 +221,23 @@ class FinetunedMatchingTable(MatchingTable):
         columns = ["embedding", "setting", "raw", "cosine", "effect", "low", "high"]
         return pd.DataFrame(lines, columns=columns)
 
+    def finetuning_effect(self) -> pd.DataFrame:
+        """Error before fine-tuning less error after it, by protocol and setting.
+
+        Columns embedding, setting, protocol, before, after, effect, low, high: the interval is a
+        95 % bootstrap over image pairs, of the same pairs under both embeddings.
+        """
+        lines = []
+        for rows in self.pairs_of_rows("finetuned"):
+            for setting in SETTINGS:
+                for protocol in self.protocols:
+                    before, after = (self.pair_errors(r.label, protocol, setting) for r in rows)
+                    gap = before - after
+                    means = (before.mean(), after.mean(), gap.mean())
+                    lines.append((rows[0].label, setting, protocol, *means, *uncertainty(gap)))
+        columns = ["embedding", "setting", "protocol", "before", "after", "effect", "low", "high"]
+        return pd.DataFrame(lines, columns=columns)
+
 
 def _split(errors: pd.DataFrame) -> Errors:
     return dict(iter(errors.groupby(["protocol", "setting", "method"], sort=False)))
