@@ -13,7 +13,8 @@ and exchange first rebuilds the query from the pixels of a third, auxiliary imag
 Notable:
 
 - The loss is a scalar, so its gradient is formed on the way forward, while each tile of the
-  similarity matrices is at hand: no HW x HW tensor outlives its tile and nothing is recomputed.
+  similarity matrices is at hand: memory grows with HW and not with its square, and nothing is
+  recomputed. On a GPU, `dvelib.fused_loss` does the same without ever writing a similarity.
 - bfloat16 descriptors are compared in float32; only the products that form gradients and
   rebuild descriptors stay in bfloat16.
 - There is no visibility mask: a pixel whose match falls outside the crop still counts, as
@@ -22,14 +23,19 @@ Notable:
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dvelib import fused_loss
+
 __all__ = ["equivariance_loss", "exchange_loss"]
 
-# Similarities held at once: about two 35x35 maps on a CPU (fits its cache), 1 GiB on a GPU.
-_TILE_ELEMENTS = {"cpu": 2**20, "cuda": 2**28}
+# Similarities held at once: what stays in a core's cache, and 256 MiB on a GPU.
+_TILE_ELEMENTS = {"cpu": 2**18, "cuda": 2**26}
 
 
 def equivariance_loss(
@@ -114,54 +120,68 @@ def _expected_distance(
     stride = side // height
     with torch.no_grad():
         expected = (grid[:, ::stride, ::stride].flatten(1, 2) + 1) * ((side - 1) / 2)
-        axis = torch.arange(0, side, stride, device=grid.device, dtype=grid.dtype)
     # The precision of every product is chosen below, not by a caller's autocast.
     with torch.autocast(source.device.type, enabled=False):
-        return _ExpectedDistance.apply(source, auxiliary, target, expected, axis, power)
+        form = fused_loss.ExpectedDistance if fused_loss.serves(source) else _ExpectedDistance
+        return form.apply(source, auxiliary, target, expected, stride, power)
 
 
 class _ExpectedDistance(torch.autograd.Function):
     """mean_i sum_j p(j|i) |e_i - x_j|^power, its gradient formed tile by tile on the way forward.
 
     With c_i the inner sum, the gradient with respect to the logits of p is p_ij (d_ij - c_i):
-    it needs nothing but the tile itself, and so does the exchange step before it.
+    it needs nothing but the rows of the tile, and so does the exchange step before it.
     """
 
     @staticmethod
-    def forward(ctx, source, auxiliary, target, expected, axis, power):
+    def forward(ctx, source, auxiliary, target, expected, stride, power):
         batch, pixels, _ = source.shape
-        grads = [
-            torch.empty_like(x) if x is not None else None for x in (source, auxiliary, target)
-        ]
+        axis = stride * torch.arange(math.isqrt(pixels), device=source.device)
         wanted = any(ctx.needs_input_grad[:3])
+        # What tiles add up to is kept in float32.
+        grads = [
+            None if x is None else torch.zeros_like(_precise(x))
+            for x in (source, auxiliary, target)
+        ]
         total = expected.new_zeros(())
-        samples = max(1, _TILE_ELEMENTS.get(source.device.type, 2**28) // pixels**2)
-        for at in range(0, batch, samples):
-            tile = slice(at, at + samples)
-            inputs = [x if x is None else x[tile] for x in (source, auxiliary, target)]
-            cost, tile_grads = _tile(*inputs, expected[tile], axis, power, wanted)
+        for samples, rows in _tiles(batch, pixels, source.device.type):
+            keys = (x if x is None else x[samples] for x in (auxiliary, target))
+            here = samples, rows
+            cost, parts = _tile(source[here], *keys, expected[here], axis, power, wanted)
             total += cost
-            for grad, part in zip(grads, tile_grads, strict=False):
+            places = here, samples, samples
+            for grad, place, part in zip(grads, places, parts, strict=False):
                 if grad is not None:
-                    grad[tile] = part
+                    grad[place] += part
         ctx.grads = grads if wanted else None
-        ctx.count = batch * pixels
+        ctx.dtype, ctx.count = source.dtype, batch * pixels
         return total / ctx.count
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_output):
         factor = grad_output / ctx.count
-        grads = (g if g is None else (factor * g).to(g.dtype) for g in ctx.grads)
+        grads = (g if g is None else (factor * g).to(ctx.dtype) for g in ctx.grads)
         return *grads, None, None, None
 
 
+def _tiles(batch: int, pixels: int, device: str) -> Iterator[tuple[slice, slice]]:
+    """Samples and rows of their similarities to work on at a time: many, or a part of one."""
+    elements = _TILE_ELEMENTS.get(device, _TILE_ELEMENTS["cuda"])
+    samples = max(1, elements // pixels**2)
+    parts = -(-samples * pixels**2 // elements)
+    rows = -(-pixels // parts)
+    for at in range(0, batch, samples):
+        for row in range(0, pixels, rows):
+            yield slice(at, at + samples), slice(row, row + rows)
+
+
 def _tile(source, auxiliary, target, expected, axis, power, wanted):
-    """Summed cost of some samples, and its gradients in (source, auxiliary, target) if wanted."""
+    """Summed cost of some rows, and if wanted what they add to the gradients of the three."""
     low = source.dtype
     query = source
     if auxiliary is not None:
-        exchange = _similarity(source, auxiliary).softmax(2)  # [b,HW,HW]
+        exchange = _similarity(source, auxiliary).softmax(2)  # [b,rows,HW]
         query = exchange.to(low) @ auxiliary
     probability = _similarity(query, target).softmax(2)
     distance = _distances(expected.to(probability.dtype), axis.to(probability.dtype), power)
@@ -183,7 +203,7 @@ def _tile(source, auxiliary, target, expected, axis, power, wanted):
 
 
 def _similarity(query: Tensor, key: Tensor) -> Tensor:
-    """Dot products [b,HW,HW], at least in float32 whatever the precision of the descriptors."""
+    """Dot products [b,rows,HW], at least in float32 whatever the precision of the descriptors."""
     return _precise(query) @ _precise(key).mT
 
 
@@ -192,8 +212,8 @@ def _precise(x: Tensor) -> Tensor:
 
 
 def _distances(expected: Tensor, axis: Tensor, power: float) -> Tensor:
-    """[b,HW,2] positions against the lattice of pixels: [b,HW,HW] distances to that power."""
-    dx, dy = (expected[..., None] - axis).square().unbind(2)  # [b,HW,W], [b,HW,H]
+    """[b,rows,2] positions against the lattice of pixels: [b,rows,HW] distances to that power."""
+    dx, dy = (expected[..., None] - axis).square().unbind(2)  # [b,rows,W], [b,rows,H]
     squared = (dy[..., :, None] + dx[..., None, :]).flatten(2)
     # Two square roots are several times faster than a general power.
     return squared.sqrt_().sqrt_() if power == 0.5 else squared.pow_(power / 2)
