@@ -25,7 +25,10 @@ from dvelib.spec import DataSpec, EmbeddingSpec, RegressorSpec, read_yaml
 __all__ = ["METHOD_CODE", "REGRESSOR_CODE", "Row", "Study", "open_data"]
 
 # The images' digest covers the code that reads them.
-METHOD_CODE = ("augment.py", "losses.py", "networks.py", "training.py", "warps.py")
+METHOD_CODE = (
+    "augment.py", "fused_kernels.py", "fused_loss.py", "losses.py", "networks.py", "training.py",
+    "warps.py",
+)  # fmt: skip
 REGRESSOR_CODE = ("regression.py", "regressor.py")
 ANNOTATION_CODE = ("annotations.py", "warps.py")
 TABLE_CODE = ("evaluation.py", "matching.py", "plots", "tables")

@@ -3,6 +3,7 @@
 Notable:
 
 - Images stay uint8 on the device; sampling, warps, noise and normalisation are batched there.
+  The host draws what decides shapes, so that no step waits for the device.
 - The random numbers of a step come from a generator seeded by (seed, step, rank), and the order
   of the images by (seed, epoch): a resumed run repeats what an uninterrupted one does.
 - Descriptors are bfloat16 under autocast where the hardware has it and the specification allows.
@@ -27,6 +28,7 @@ from dvelib import checkpoints, distributed
 from dvelib.augment import PhotometricNoise, add_noise, denormalise, normalise
 from dvelib.checkpoints import Embedding
 from dvelib.data import FaceDataset
+from dvelib.device_batches import device_batches
 from dvelib.errors import StudyError
 from dvelib.losses import equivariance_loss, exchange_loss
 from dvelib.networks import build_network
@@ -43,6 +45,8 @@ NOISE = {
 }
 CHECKPOINT_SECONDS = 60
 FINITE_CHECK_STEPS = {"cpu": 1, "cuda": 25}
+# Streams of random numbers beside those of the ranks, which count from zero.
+_ORDER, _HOST = -1, -2
 
 
 def train(
@@ -86,14 +90,20 @@ def resolve_device(device: str) -> torch.device:
 
 
 def training_pair(
-    images: Tensor, spec: EmbeddingSpec, generator: torch.Generator
+    images: Tensor,
+    spec: EmbeddingSpec,
+    generator: torch.Generator,
+    host: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor, WarpedPair]:
-    """uint8 images ``[B,3,S,S]`` to two views ``[B,3,s,s]``, noisy and normalised, and the warp."""
+    """uint8 images ``[B,3,S,S]`` to two views ``[B,3,s,s]``, noisy and normalised, and the warp.
+
+    ``generator`` lives where the images do, ``host`` (see `dvelib.augment.add_noise`) on the CPU.
+    """
     weights = draw_weights(len(images), TRAINING_WARP, generator)
     pair = warp_pair(images.float(), *weights, spec.crop)
     views = torch.cat([pair.first, pair.second])
     if noise := NOISE[spec.noise]:
-        views = add_noise(views, noise, generator)
+        views = add_noise(views, noise, generator, host)
     first, second = normalise(views).chunk(2)
     return first, second, pair
 
@@ -141,8 +151,8 @@ class _Run:
         device: torch.device,
     ):
         self.spec, self.dataset, self.folder, self.device = spec, dataset, folder, device
+        torch.backends.cudnn.benchmark = True  # the same shapes at every step
         self.schedule = _Schedule.of(spec, len(dataset))
-        self.images = dataset.images_uint8().to(device)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.model = distributed.wrap(self.network, device)
         self.optimizer = build_optimizer(self.network, spec)
@@ -158,8 +168,8 @@ class _Run:
         pending: list[Tensor] = []
         began = saved = time.monotonic()
         with self._bar() as bar:
-            for index in self._batches():
-                pending.append(self._one_step(index))
+            for images in device_batches(self.dataset.images, self._indices(), self.device):
+                pending.append(self._one_step(images))
                 self.step += 1
                 self._log(pending, bar)
                 now = time.monotonic()
@@ -169,11 +179,10 @@ class _Run:
         self.seconds += time.monotonic() - began
         self._finish()
 
-    def _one_step(self, index: Tensor) -> Tensor:
+    def _one_step(self, images: Tensor) -> Tensor:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.schedule.factor(self.step)
-        generator = _generator(self.device, self.spec.seed, self.step, distributed.rank())
-        first, second, pair = training_pair(self.images[index], self.spec, generator)
+        first, second, pair = training_pair(images, self.spec, *self._generators())
         views = torch.cat([first, second]).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             features = self.model(views)
@@ -184,17 +193,21 @@ class _Run:
         self.optimizer.step()
         return loss.detach()
 
-    def _batches(self) -> Iterator[Tensor]:
-        """Indices of this rank's share of each batch from the current step on."""
-        per_epoch = self.schedule.steps_per_epoch
-        share = distributed.share(self.spec.batch)
-        while self.step < self.schedule.steps:
-            epoch, first = divmod(self.step, per_epoch)
-            order = _generator(torch.device("cpu"), self.spec.seed, epoch, -1)
-            order = torch.randperm(len(self.dataset), generator=order).to(self.device)
-            last = min(per_epoch, first + self.schedule.steps - self.step)
-            for batch in range(first, last):
-                yield order[batch * self.spec.batch :][share]
+    def _generators(self) -> tuple[torch.Generator, torch.Generator]:
+        """This step's, on the device and on the host, apart from those of all other ranks."""
+        seed, rank = self.spec.seed, distributed.rank()
+        on_device = _generator(self.device, seed, self.step, rank)
+        return on_device, _generator(torch.device("cpu"), seed, self.step, _HOST - rank)
+
+    def _indices(self) -> Iterator[Tensor]:
+        """Which images are this rank's share of each batch, from the current step on."""
+        share, known = distributed.share(self.spec.batch), None
+        for step in range(self.step, self.schedule.steps):
+            epoch, batch = divmod(step, self.schedule.steps_per_epoch)
+            if epoch != known:
+                generator = _generator(torch.device("cpu"), self.spec.seed, epoch, _ORDER)
+                order, known = torch.randperm(len(self.dataset), generator=generator), epoch
+            yield order[batch * self.spec.batch :][share]
 
     def _log(self, pending: list[Tensor], bar) -> None:
         """Read the losses back now and then: reading waits for the device."""

@@ -115,7 +115,7 @@ def test_every_epoch_sees_an_image_at_most_once_in_another_order(faces, tmp_path
         tiny_spec(steps=4, batch=5), faces, tmp_path, SmallNet(4), torch.device("cpu")
     )
     seen = []
-    for index in run._batches():
+    for index in run._indices():
         seen += index.tolist()
         run.step += 1
     assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
