@@ -189,9 +189,7 @@ def _train(options: argparse.Namespace) -> None:
     spec = _pick(study.embeddings, options.name, "embedding")
     folder = study.embedding_folder(options.name)
     with _at_work(study, folder, f"embedding {options.name}"):
-        parent = study.parents.get(options.name)
-        parent = None if parent is None else study.embedding_folder(parent)
-        faces = study.training_data(spec)
+        faces, parent = study.training_data(spec), study.parent_folder(options.name)
         train(spec, faces, folder, device=study.profile.device, parent=parent)
 
 

@@ -166,6 +166,11 @@ class Study:
     def embedding_folder(self, name: str) -> Path:
         return self.outputs / "embeddings" / name
 
+    def parent_folder(self, name: str) -> Path | None:
+        """The embedding that this one starts from, if it is fine-tuned."""
+        parent = self.parents.get(name)
+        return None if parent is None else self.embedding_folder(parent)
+
     def regressor_folder(self, name: str) -> Path:
         return self.outputs / "regressors" / name
 
