@@ -1,0 +1,95 @@
+"""Time, peak memory and what the machine could do at best."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import psutil
+import torch
+
+__all__ = ["Machine", "peak_memory", "seconds"]
+
+MINIMUM_SECONDS = 0.3  # a repeat runs its work as often as it takes to last so long
+SAMPLING = 0.001  # seconds between two looks at the memory
+
+
+def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
+    """Seconds of one run of the work, once for each repeat; the first run does not count."""
+    once = _timed(work, device, 1)
+    times = max(1, int(MINIMUM_SECONDS / max(once, 1e-6)))
+    return [_timed(work, device, times) / times for _ in range(repeats)]
+
+
+def _timed(work: Callable[[], object], device: torch.device, times: int) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - began
+
+
+def peak_memory(prepare: Callable[[], Callable[[], object]], device: torch.device) -> int:
+    """Bytes that one run takes at most beyond what it is given.
+
+    ``prepare`` makes the inputs and returns the work. On a CPU it runs in a process of its own,
+    whose memory is looked at a thousand times a second, so it has to be importable.
+    """
+    if device.type == "cuda":
+        work = prepare()
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        return torch.cuda.max_memory_allocated(device) - before
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(partial(_own_peak, prepare, torch.get_num_threads())).result()
+
+
+def _own_peak(prepare: Callable[[], Callable[[], object]], threads: int) -> int:
+    torch.set_num_threads(threads)
+    _wake_libraries()
+    work, process, done = prepare(), psutil.Process(), threading.Event()
+    before = peak = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(SAMPLING):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    peak = max(peak, process.memory_info().rss)
+    done.set()
+    watcher.join()
+    return peak - before
+
+
+def _wake_libraries() -> None:
+    """What PyTorch allocates once, at its first product and gradient, is nobody's."""
+    small = torch.randn(2, 32, 32, requires_grad=True)
+    (small @ small.mT).softmax(2).sum().backward()
+
+
+class Machine:
+    """How fast products and copies are here: the floor under everything that is measured."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32):
+        side = 2048 if device.type == "cpu" else 8192
+        matrix = torch.randn(side, side, device=device, dtype=dtype)
+        out = torch.empty_like(matrix)
+        best = min(seconds(lambda: torch.mm(matrix, matrix, out=out), device, 3))
+        self.operations = 2 * side**3 / best
+        """Floating-point operations a second of a large matrix product."""
+        source = torch.zeros(2**26 if device.type == "cpu" else 2**30, device=device)
+        copy = torch.empty_like(source)
+        best = min(seconds(lambda: copy.copy_(source), device, 3))
+        self.bytes = 2 * source.nbytes / best
+        """Bytes a second, read and written."""
