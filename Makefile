@@ -1,5 +1,6 @@
 # make study [PROFILE=quick] [DATA=folder]   set up, run whatever has not run, build the pages
 # make test                                  set up, check the code and the notebooks, run the tests
+# make bench                                 set up, measure speed and memory beside plain forms
 # make lab                                   set up, open JupyterLab on the notebooks
 # make clean                                 remove the environment; results stay
 
@@ -11,7 +12,7 @@ DATA ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test lab clean
+.PHONY: study test bench lab clean
 
 study: $(READY)
 	$(BIN)/dve study --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
@@ -20,6 +21,9 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	$(BIN)/python -m pytest
+
+bench: $(READY)
+	$(BIN)/dve bench
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add_regress_options(regress)
     add_commands(commands)
     _add_recipes(commands)
+    _add_bench(commands)
     command("site", _site, "Build the pages from what has been run.")
     command("publish", _publish, "Keep a finished study's results in git, and in the README.")
     for name, run, text in (
@@ -100,6 +101,33 @@ def _add_recipes(commands) -> None:
     model.set_defaults(run=_fetch_model)
     model.add_argument("name", help="an experiment, such as celeba-smallnet-64d-dve")
     model.add_argument("--out", default=None, help="where models go (outputs/models)")
+
+
+def _add_bench(commands) -> None:
+    text = "Measure what the parts cost beside the straightforward forms of the same formulas."
+    bench = commands.add_parser("bench", help=text, description=text)
+    bench.set_defaults(run=_bench)
+    bench.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    bench.add_argument("--repeats", type=int, default=5, help="timings of each form (5)")
+    bench.add_argument("--out", default=None, help="where it goes (outputs/benchmark)")
+    bench.add_argument("--small", action="store_true", help="tiny problems, to see that it runs")
+    bench.add_argument("--publish", action="store_true", help="keep the results in git, too")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from dvelib.files import atomic_path
+    from dvelib.publish import publish_benchmark
+    from dvelib.report import execute, render
+
+    folder = Path(options.out or ROOT / "outputs" / "benchmark").expanduser().resolve()
+    parameters = {"device": options.device, "repeats": options.repeats, "small": options.small}
+    page = folder / "page.ipynb"
+    execute(ROOT / "notebooks" / "benchmark.ipynb", parameters | {"outputs": str(folder)}, page)
+    with atomic_path(page.with_suffix(".html")) as temporary:
+        temporary.write_text(render(page, home=None))
+    print(f"the benchmark is at {page.with_suffix('.html')}")
+    if options.publish:
+        print(f"published in {publish_benchmark(folder)}")
 
 
 def _match(options: argparse.Namespace) -> None:

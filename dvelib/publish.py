@@ -13,23 +13,25 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from dvelib.benchmarks.report import RESULTS
 from dvelib.data import FaceDataset
 from dvelib.data.synthetic_dataset import render_split
 from dvelib.errors import StudyError
 from dvelib.evaluation import PROTOCOLS, SETTINGS, example_matches
 from dvelib.files import ROOT, atomic_path, read_json, write_json
 from dvelib.plots import faces_grid, matches
-from dvelib.readme import MATCHING, results_text
+from dvelib.readme import MATCHING, results_text, speed_text
 from dvelib.study import Study
 from dvelib.tables import MatchingTable
 
-__all__ = ["leading_results", "publish"]
+__all__ = ["leading_results", "publish", "publish_benchmark"]
 
 PUBLISHED = ROOT / "outputs" / "published"
 README = ROOT / "README.md"
 # Whose numbers the project's README shows: the first of these that was published.
 LEADING = ("faces", "quick")
 SHOWN = 6  # faces that the figure finds the landmarks in
+SPEED = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
 
@@ -59,6 +61,15 @@ def leading_results() -> str:
     """The published numbers that the project's README shows, in markdown."""
     folders = (PUBLISHED / name for name in LEADING)
     return results_text(next(folder for folder in folders if folder.exists()))
+
+
+def publish_benchmark(folder: Path) -> Path:
+    """Keep a benchmark's results in git and rewrite the README's lines about speed."""
+    results = read_json(folder / RESULTS)
+    write_json(PUBLISHED / "benchmark.json", results)
+    text = speed_text(results)
+    _write(README, SPEED.sub(lambda m: m[1] + text + m[2], README.read_text()))
+    return PUBLISHED / "benchmark.json"
 
 
 def _write(path: Path, text: str) -> None:

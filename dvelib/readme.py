@@ -7,7 +7,7 @@ from pathlib import Path
 from dvelib.evaluation import PROTOCOLS, SETTINGS
 from dvelib.files import read_json
 
-__all__ = ["MATCHING", "results_text"]
+__all__ = ["MATCHING", "results_text", "speed_text"]
 
 MATCHING = "ablation_exchange_matching"
 REGRESSIONS, FINETUNING = "ablation_exchange_regression_", "ablation_finetuning_"
@@ -130,3 +130,20 @@ def _sentence(made: dict) -> str:
         f"{made['Matched on']}; {made['Time in all']} on {made['Hardware']} at a time, "
         f"{made['Precision']}, seeds {made['Seeds']}."
     )
+
+
+SPEEDS = ("loss", "step", "pipeline", "regressor", "matching")
+
+
+def speed_text(results: dict) -> str:
+    """The benchmark's ratios in markdown, a line a straightforward form of each problem."""
+    lines = ["| | beside | faster | less memory |", "|---|---|---|---|"]
+    for kind in SPEEDS:
+        for row in results[kind]:
+            if row["ratio"] != 1:
+                memory = "" if row["memory"] is None else f"{row['memory ratio']:.0f}x"
+                name = f"{row['comparison'].capitalize()}; {row['problem']}"
+                lines.append(f"| {name} | {row['form']} | {row['ratio']:.1f}x | {memory} |")
+    made = results["made"]
+    lines += ["", f"Measured on {made['Hardware']}, {made['Repeats']} repeats; {made['Versions']}."]
+    return "\n".join([*lines, ""])

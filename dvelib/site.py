@@ -42,8 +42,8 @@ _MEASURES = {
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
-def render(notebook: Path, *, home: str = "../index.html") -> str:
-    """An executed notebook as a complete HTML page; ``home``: the address of the index."""
+def render(notebook: Path, *, home: str | None = "../index.html") -> str:
+    """An executed notebook as a complete HTML page; ``home``: the address of the index, if any."""
     import nbformat
 
     document = nbformat.read(notebook, as_version=4)

@@ -1,10 +1,12 @@
 """What the study's parts cost beside the straightforward forms of the same formulas.
 
 Every comparison is a ratio within one run on one machine; `dvelib.benchmarks.plain` holds the
-straightforward forms, `comparisons` what is compared, `measure` how.
+straightforward forms, `comparisons` what is compared, `measure` how, `report` what the notebook
+shows.
 """
 
 from dvelib.benchmarks.comparisons import COMPARISONS, run
+from dvelib.benchmarks.report import Benchmark
 from dvelib.benchmarks.scaling import growth
 
-__all__ = ["COMPARISONS", "growth", "run"]
+__all__ = ["COMPARISONS", "Benchmark", "growth", "run"]

@@ -51,16 +51,21 @@ class Comparison:
 
 
 def run(
-    kind: str, device: str = "cpu", repeats: int = 5, small: bool = False
+    kind: str,
+    device: str = "cpu",
+    repeats: int = 5,
+    small: bool = False,
+    machine: Machine | None = None,
 ) -> pd.DataFrame:
     """Measure all comparisons of a kind (see `COMPARISONS`); a line for each form.
 
     Columns comparison, problem, form, seconds (median of the repeats), low, high (their range),
     rate and unit, ratio (seconds over ours), floor (seconds), memory (bytes, NaN if not measured),
-    memory ratio. ``small``: problems for tests, of no meaning.
+    memory ratio. ``small``: problems for tests, of no meaning. ``machine``: its rates, measured
+    anew if not given.
     """
     where = torch.device(device)
-    machine = Machine(where)
+    machine = machine or Machine(where)
     lines: list[dict] = []
     chosen = list(COMPARISONS[kind](where, small))
     with progress_bar(len(chosen), kind, "problems") as bar:

@@ -61,11 +61,13 @@ def need_length(name: str, values: Sequence, count: int, things: str) -> None:
         raise ValueError(f"{name} must be one for each of {count} {things}, got {len(values)}")
 
 
-def chart_axes(count: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
-    """Axes of charts side by side that share their vertical axis."""
+def chart_axes(
+    count: int, width: float, height: float, *, shared: bool = True
+) -> tuple[Figure, np.ndarray]:
+    """Axes of charts side by side, that share their vertical axis unless told otherwise."""
     figure = Figure(figsize=(width, height), layout="constrained")
     with sns.axes_style("whitegrid", {"grid.color": "0.92", "axes.edgecolor": "0.6"}):
-        axes = figure.subplots(1, count, squeeze=False, sharey=True)[0]
+        axes = figure.subplots(1, count, squeeze=False, sharey=shared)[0]
     for axis in axes:
         sns.despine(ax=axis)
     return figure, axes

@@ -1,0 +1,50 @@
+"""Charts of benchmarks: how many times the time of ours, and how it grows."""
+
+from __future__ import annotations
+
+import seaborn as sns
+from matplotlib.figure import Figure
+from pandas import DataFrame
+
+from dvelib.plots.parts import WIDTH, chart_axes, legend_below
+
+__all__ = ["growth_lines", "ratio_bars"]
+
+
+def ratio_bars(frame: DataFrame, value: str = "ratio", xlabel: str = "times ours") -> Figure:
+    """A bar for each form and problem on a logarithmic axis, with the number at its end.
+
+    ``frame`` columns: problem, form and ``value``; lines without a value are left out.
+    """
+    frame = frame.dropna(subset=value)
+    labels = [f"{row.problem}: {row.form}" for row in frame.itertuples()]
+    figure, (axis,) = chart_axes(1, WIDTH, 1.1 + 0.32 * len(labels))
+    forms = list(frame["form"].unique())
+    palette = dict(zip(forms, sns.color_palette("colorblind", len(forms)), strict=True))
+    bars = axis.barh(range(len(labels)), frame[value], color=[palette[f] for f in frame["form"]])
+    axis.bar_label(bars, [f"{v:,.1f}" for v in frame[value]], padding=3, fontsize=8)
+    axis.set_yticks(range(len(labels)), labels, fontsize=8)
+    axis.invert_yaxis()
+    axis.set(xscale="log", xlabel=xlabel, xlim=(0.5, 2.5 * frame[value].max()))
+    axis.axvline(1, color="0.35", linewidth=1)
+    return figure
+
+
+def growth_lines(frame: DataFrame, along: str, xlabel: str) -> Figure:
+    """Seconds and memory against a size, both axes logarithmic, a line for each form.
+
+    ``frame`` columns: form, along, at, seconds, memory (bytes).
+    """
+    frame = frame[frame["along"] == along]
+    figure, axes = chart_axes(2, WIDTH, 3.6, shared=False)
+    for axis, (column, label, unit) in zip(
+        axes, [("seconds", "seconds", 1), ("memory", "MiB beyond the input", 2**20)], strict=True
+    ):
+        for form, rows in frame.groupby("form", sort=False):
+            axis.plot(rows["at"], rows[column] / unit, marker="o", label=form)
+        axis.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=label)
+        places = sorted(frame["at"].unique())
+        axis.set_xticks(places, [str(p) for p in places])
+        axis.minorticks_off()
+    legend_below(figure, axes[0].get_legend_handles_labels()[0])
+    return figure

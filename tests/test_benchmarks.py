@@ -1,0 +1,107 @@
+"""The straightforward forms say what ours do, and the benchmark measures what it says."""
+
+import numpy as np
+import pytest
+import torch
+
+from dvelib import losses
+from dvelib.benchmarks import COMPARISONS, growth, plain, run
+from dvelib.benchmarks.comparisons import OURS
+from dvelib.benchmarks.measure import peak_memory, seconds
+from dvelib.matching import match_on_lattice
+from dvelib.regressor import LandmarkRegressor
+from dvelib.warps import ThinPlateSpline
+
+CPU = torch.device("cpu")
+
+
+def maps(batch=3, dimension=5, side=6):
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, batch, dimension, side, side, generator=generator).double()
+    grid = torch.rand(batch, 2 * side, 2 * side, 2, generator=generator).double() * 2 - 1
+    return first.requires_grad_(), second.requires_grad_(), grid
+
+
+@pytest.mark.parametrize("form", [plain.exchange_loss, plain.batched_exchange_loss])
+def test_plain_losses_are_ours(form):
+    first, second, grid = maps()
+    ours, theirs = (f(first, second, grid) for f in (losses.exchange_loss, form))
+    torch.testing.assert_close(ours, theirs)
+    for mine, other in zip(
+        *(torch.autograd.grad(v, (first, second)) for v in (ours, theirs)), strict=True
+    ):
+        torch.testing.assert_close(mine, other)
+
+
+def test_the_plain_regressor_is_ours():
+    torch.manual_seed(0)
+    network, descriptors = LandmarkRegressor(4, 3, virtual_points=7), torch.randn(2, 4, 5, 5)
+    linear = network.reg_conv.weight.view(3, 2, -1)
+    found = plain.regress(descriptors, network.inner_conv.weight.flatten(1), linear, 100.0)
+    torch.testing.assert_close(found, network(descriptors)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_plain_matching_is_ours():
+    generator = torch.Generator().manual_seed(0)
+    source, target = torch.randn(2, 3, 4, 6, 6, generator=generator)
+    points = 14 * torch.rand(3, 5, 2, generator=generator) - 1
+    ours = match_on_lattice(source, target, points, 2)
+    assert torch.equal(ours, plain.match_points(source, target, points, 2))
+
+
+def test_the_plain_pipeline_warps_as_ours_does():
+    from dvelib.warps import identity_weights, pixels, sample
+
+    image = torch.rand(1, 3, 30, 30, generator=torch.Generator().manual_seed(0)) * 255
+    weights = identity_weights()
+    weights[:, :100] = 0.01 * torch.randn(1, 100, 2, generator=torch.Generator().manual_seed(1))
+    grid = ThinPlateSpline(30).grid(weights)
+    scipys = plain._look_up(image[0].numpy(), pixels(grid, 30)[0].numpy())
+    inside = (grid.abs() < 0.95).all(3)[0]
+    torch.testing.assert_close(
+        torch.from_numpy(scipys)[:, inside], sample(image, grid)[0][:, inside], atol=0.01, rtol=0
+    )
+
+
+def test_plain_views_are_noisy_and_cropped():
+    images = np.full((2, 3, 40, 40), 128, np.uint8)
+    first, second = plain.warp_and_noise(images, 6, torch.Generator().manual_seed(0))
+    assert first.shape == second.shape == (2, 3, 28, 28)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("kind", COMPARISONS)
+def test_every_comparison_runs(kind):
+    frame = run(kind, repeats=1, small=True)
+    ours = frame[frame["form"] == OURS]
+    assert (ours["ratio"] == 1).all() and (frame["ratio"] > 0).all()
+    assert len(frame) > len(ours) and (frame["floor"] > 0).all()
+    assert (frame["low"] <= frame["seconds"]).all() and (frame["seconds"] <= frame["high"]).all()
+
+
+def test_growth_has_every_point_of_both_forms():
+    frame = growth(repeats=1, small=True)
+    assert list(frame["along"].unique()) == ["side", "dimension"]
+    assert (frame[["seconds", "memory"]] > 0).all(axis=None)
+
+
+def allocate(size):
+    def work():
+        return torch.ones(size).add(1)  # two of them at a time
+
+    return work
+
+
+def prepare_small():
+    return allocate(2**24)
+
+
+def test_peak_memory_is_that_of_the_work():
+    peak = peak_memory(prepare_small, CPU)
+    assert 1.8 < peak / 2**26 < 3
+
+
+def test_seconds_are_those_of_one_run():
+    import time
+
+    assert 0.05 < min(seconds(lambda: time.sleep(0.05), CPU, 2)) < 0.2
