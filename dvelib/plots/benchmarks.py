@@ -25,7 +25,8 @@ def ratio_bars(frame: DataFrame, value: str = "ratio", xlabel: str = "times ours
     axis.bar_label(bars, [f"{v:,.1f}" for v in frame[value]], padding=3, fontsize=8)
     axis.set_yticks(range(len(labels)), labels, fontsize=8)
     axis.invert_yaxis()
-    axis.set(xscale="log", xlabel=xlabel, xlim=(min(0.5, 0.8 * frame[value].min()), 2.5 * frame[value].max()))
+    limits = min(0.5, 0.8 * frame[value].min()), 2.5 * frame[value].max()
+    axis.set(xscale="log", xlabel=xlabel, xlim=limits)
     axis.axvline(1, color="0.35", linewidth=1)
     return figure
 
