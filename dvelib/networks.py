@@ -11,7 +11,7 @@ Notable:
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["NETWORKS", "Hourglass", "SmallNet", "build_network", "side_multiple"]
+__all__ = ["NETWORKS", "Hourglass", "SmallNet", "build_network"]
 
 IMAGE_CHANNELS = 3
 
@@ -135,8 +135,3 @@ NETWORKS = {"smallnet": SmallNet, "hourglass": Hourglass}
 def build_network(architecture: str, embedding_dim: int) -> nn.Module:
     """The network of that name (``smallnet`` or ``hourglass``) with freshly drawn weights."""
     return NETWORKS[architecture](embedding_dim)
-
-
-def side_multiple(architecture: str) -> int:
-    """What the side of an input must be divisible by, so that every halving comes out even."""
-    return {"smallnet": 2, "hourglass": 2 * 2**_HourglassStack.DEPTH}[architecture]

@@ -18,7 +18,6 @@ from pydantic import (
 )
 
 from dvelib.data import DATASETS
-from dvelib.networks import side_multiple
 from dvelib.parameters import read_yaml, validate
 
 __all__ = ["BENCHMARKS", "BenchmarkData", "DataSpec", "EmbeddingSpec", "RegressorSpec", "Strict",
@@ -83,6 +82,10 @@ class BenchmarkData(Strict):
         return DataSpec(name=self.name, folder=self.folder, limit=limit, skip_bad=self.skip_bad)
 
 
+# What the side of an input must be divisible by, so that every halving comes out even.
+SIDE_MULTIPLES = {"smallnet": 2, "hourglass": 32}
+
+
 class EmbeddingSpec(Strict):
     """Everything that decides what an embedding will be. Defaults: SmallNet-64d on CelebA.
 
@@ -123,11 +126,11 @@ class EmbeddingSpec(Strict):
             raise ValueError(
                 f"crop {self.crop} leaves {side} pixels of size {self.size}: leave at least 8"
             )
-        if side % side_multiple(self.architecture):
+        if side % SIDE_MULTIPLES[self.architecture]:
             raise ValueError(
                 f"size {self.size} less twice crop {self.crop} is {side} pixels, which the "
                 f"{self.architecture} cannot halve evenly: it must be a multiple of "
-                f"{side_multiple(self.architecture)}"
+                f"{SIDE_MULTIPLES[self.architecture]}"
             )
         return self
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 
 from dvelib.errors import StudyError
@@ -40,12 +39,13 @@ def run_workflow(study: Study, cores: str, rest: list[str]) -> int:
 
 
 def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
+    import torch  # takes seconds, and only a run needs it
+
     gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
     config = [f"profile={study.name}", f"gpus={gpus}"]
     config.append(f"outputs={study.outputs.parent}")
     if study.data_root:
         config.append(f"data={study.data_root}")
-    gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
     # Snakemake makes a target of what is forced, and nobody who names a target asks for the site.
     whole = all(argument.startswith("-") for argument in rest)
     return [

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from dvelib.networks import Hourglass, SmallNet, build_network, side_multiple
+from dvelib.networks import Hourglass, SmallNet, build_network
+from dvelib.spec import SIDE_MULTIPLES
 from tests.golden_data import fill_state, load, relative
 
 
@@ -66,7 +67,7 @@ def test_state_has_the_published_number_of_entries(network, entries):
 
 @pytest.mark.parametrize(("architecture", "side"), [("smallnet", 50), ("hourglass", 64)])
 def test_output_is_half_the_side(architecture, side):
-    assert side % side_multiple(architecture) == 0
+    assert side % SIDE_MULTIPLES[architecture] == 0
     with torch.no_grad():
         output = build_network(architecture, 5).eval()(torch.zeros(1, 3, side, side))
     assert output.shape == (1, 5, side // 2, side // 2)

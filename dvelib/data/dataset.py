@@ -1,16 +1,20 @@
-"""What every dataset is once opened: uint8 images and landmarks in their pixels."""
+"""What every dataset is once opened: uint8 images and landmarks in their pixels.
+
+PyTorch is imported where tensors are asked for: to plan a study takes none.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from dvelib.augment import normalise
 from dvelib.errors import StudyError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["FaceDataset", "check_crop"]
 
@@ -59,15 +63,23 @@ class FaceDataset:
 
     def cropped(self, part: slice | np.ndarray = slice(None)) -> Tensor:
         """These images, cropped: ``[n,3,s,s]`` uint8 on the CPU."""
+        import torch
+
         keep = slice(self.crop, self.size - self.crop)
         return torch.from_numpy(np.array(self.images[part][:, :, keep, keep]))
 
     def images_uint8(self) -> Tensor:
         """All images ``[N,3,S,S]`` uint8 on the CPU, uncropped (warps come before the crop)."""
+        import torch
+
         return torch.from_numpy(np.array(self.images))
 
     def image(self, i: int) -> Tensor:
         """Image i, cropped and normalised for the networks: ``[3,s,s]`` float32."""
+        import torch
+
+        from dvelib.augment import normalise
+
         keep = slice(self.crop, self.size - self.crop)
         return normalise(torch.from_numpy(np.array(self.images[i, :, keep, keep])).float())
 

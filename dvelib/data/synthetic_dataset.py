@@ -1,30 +1,32 @@
-"""The procedural faces as a dataset: one picture an identity, no identity in both splits."""
+"""The procedural faces as a dataset: one picture an identity, no identity in both splits.
+
+The generator, and PyTorch with it, is imported where it draws: to plan a study takes neither.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from dvelib.code_digest import code_digest
-from dvelib.data import synthetic
 from dvelib.data.cache import cache_folder, fill_once
 from dvelib.data.dataset import FaceDataset
-from dvelib.data.synthetic import SyntheticFaces, five_landmarks, render_faces
 from dvelib.errors import StudyError
 from dvelib.files import atomic_path
 from dvelib.progress import progress_bar
+
+if TYPE_CHECKING:
+    from dvelib.data.synthetic import SyntheticFaces
 
 __all__ = ["open_synthetic", "render_split", "synthetic_digest"]
 
 FIRST_IDENTITY = {"train": 0, "test": 10_000_000}
 DEFAULT_COUNT = {"train": 5_000, "test": 1_000}
 BATCH = 256
-GENERATOR = tuple(
-    f"data/synthetic/{path.name}" for path in Path(synthetic.__file__).parent.glob("*.py")
-)
+GENERATOR = ("data/synthetic",)
 
 
 def synthetic_digest(split: str, points: int, limit: int | None) -> str:
@@ -41,6 +43,10 @@ def open_synthetic(
     folder = _drawn(split, count, size)
     landmarks = np.load(folder / "landmarks.npy")[:count]
     if points == 5:
+        import torch
+
+        from dvelib.data.synthetic import five_landmarks
+
         landmarks = five_landmarks(torch.from_numpy(landmarks)).numpy()
     names = tuple(f"{split}-{i:05d}" for i in range(count))
     return FaceDataset(
@@ -76,6 +82,10 @@ def _drawn(split: str, count: int, size: int) -> Path:
 
 def render_split(split: str, first: int, last: int, *, size: int) -> SyntheticFaces:
     """Faces ``first`` to ``last`` (not included) of a split, with their dense ground truth."""
+    import torch
+
+    from dvelib.data.synthetic import render_faces
+
     identities = torch.arange(first, last) + FIRST_IDENTITY[split]
     return render_faces(identities, torch.zeros_like(identities), size=size)
 
