@@ -160,7 +160,7 @@ def test_synthetic_faces_are_the_same_every_time(tmp_path, monkeypatch):
 
 def test_synthetic_faces_are_drawn_once(monkeypatch):
     first = synthetic()
-    monkeypatch.setattr("dvelib.data.synthetic_dataset.render_faces", None)
+    monkeypatch.setattr("dvelib.data.synthetic.render_faces", None)
     np.testing.assert_array_equal(first.images, synthetic(crop=4).images)
 
 
@@ -176,7 +176,7 @@ def test_an_interrupted_drawing_is_done_again(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("dvelib.data.synthetic_dataset.render_faces", dies)
+        patch.setattr("dvelib.data.synthetic.render_faces", dies)
         with pytest.raises(KeyboardInterrupt):
             synthetic()
     assert len(synthetic()) == 6
