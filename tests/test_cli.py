@@ -49,11 +49,15 @@ def test_plan_lists_every_embedding_and_how_it_is_trained(dve):
     first, *rest = out.splitlines()
     counts = f"{len(study.embeddings)} embeddings, {len(study.regressors)} regressors"
     assert first == f"Smoke test: {len(study.tables)} tables, {counts}"
-    names = [line.split(":")[0].strip() for line in rest]
-    assert names == [*study.embeddings, *study.regressors]
-    assert rest[-1].endswith(": landmarks of synthetic, 2 epochs, to train")
-    assert rest[0].startswith("  smallnet-3d-exchange-seed0-")
-    assert rest[0].endswith(": SmallNet 3-d with exchange, 3 steps of 4 pairs, to train")
+    jobs, tables = rest[: -len(study.tables)], rest[-len(study.tables) :]
+    names = [line.split(":")[0].strip().removeprefix("then ") for line in jobs]
+    assert sorted(names) == sorted([*study.embeddings, *study.regressors])
+    assert [line.split()[1].rstrip(":") for line in tables] == list(study.tables)
+    assert jobs[0].startswith("  smallnet-3d-exchange-seed0-")
+    what = ": SmallNet 3-d with exchange, 24 images of synthetic, 3 steps of 4 pairs, to train"
+    assert jobs[0].endswith(what)
+    assert jobs[1].startswith("    then mafl-smallnet-3d-exchange-seed0-")
+    assert jobs[1].endswith(": landmarks of 12 faces of synthetic, 2 epochs, to train")
 
 
 def test_plan_sees_what_is_trained(dve, tmp_path):
@@ -62,9 +66,9 @@ def test_plan_sees_what_is_trained(dve, tmp_path):
     folder.mkdir(parents=True)
     (folder / checkpoints.WEIGHTS).touch()
     _, out, _ = dve("plan", "--profile", "smoke")
-    first, *others = [line.rsplit(", ")[-1] for line in out.splitlines()[1:]]
-    assert first == "trained"
-    assert set(others) == {"to train"}
+    first, *others = (line for line in out.splitlines()[1:] if "  table " not in line)
+    assert first.endswith(", trained")
+    assert all(line.endswith(", to train") for line in others)
 
 
 def test_plan_is_about_the_quick_profile_unless_told(dve):
@@ -80,8 +84,15 @@ def test_an_unknown_profile_is_answered_with_the_known_ones(refused, command):
 
 
 def test_data_that_is_needed_has_to_be_named(refused):
-    message = refused("plan", "--profile", "faces")
+    message = refused("site", "--profile", "faces")
     assert message.endswith("the folder that holds it: name it with DATA=<folder> (or --data)")
+
+
+def test_a_plan_without_its_data_says_what_is_missing(dve):
+    status, out, _ = dve("plan", "--profile", "faces")
+    assert status == 0
+    missing = [line.split()[1] for line in out.splitlines() if line.startswith("  missing ")]
+    assert set(missing) == {"mafl:", "300w:", "aflw:", "aflw-mtfl:", "folder:"}
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "file"])
@@ -91,7 +102,7 @@ def test_a_data_folder_without_the_data_is_named(refused, tmp_path, kind):
         data.mkdir()
     if kind == "file":
         data.touch()
-    message = refused("plan", "--profile", "faces", "--data", str(data))
+    message = refused("site", "--profile", "faces", "--data", str(data))
     assert f"there is no folder {data}/aflw-mtfl; unpack the data there, or point" in message
 
 
@@ -145,7 +156,7 @@ def test_a_training_that_cannot_start_is_on_record(refused, tmp_path, monkeypatc
 
 
 def test_an_interrupt_is_no_traceback(dve, monkeypatch):
-    def interrupted(options):
+    def interrupted(options, **how):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dvelib.cli._load", interrupted)
@@ -153,7 +164,7 @@ def test_an_interrupt_is_no_traceback(dve, monkeypatch):
 
 
 def test_mistakes_in_the_program_are_not_hidden(dve, monkeypatch):
-    monkeypatch.setattr("dvelib.cli._load", lambda options: 1 / 0)
+    monkeypatch.setattr("dvelib.cli._load", lambda options, **how: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         dve("plan")
 
