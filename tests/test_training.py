@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dvelib import checkpoints, training
+from dvelib.benchmarks import plain
 from dvelib.checkpoints import load_embedding
 from dvelib.data import open_dataset
 from dvelib.errors import StudyError
@@ -29,6 +30,23 @@ def faces():
 
 def weights(embedding):
     return torch.cat([value.flatten().float() for value in embedding.network.state_dict().values()])
+
+
+def test_training_on_the_plain_loss_goes_the_same_way(faces, tmp_path, monkeypatch):
+    """Tiles and their own gradients are the formula's: only roundings tell the two apart.
+
+    Training makes much of them before long, so these are its first steps.
+    """
+    spec = tiny_spec(steps=5)
+    ours = train(spec, faces, tmp_path / "ours", device="cpu").history["loss"]
+    formula = lambda first, second, grid, **options: plain.batched_exchange_loss(  # noqa: E731
+        first, second, grid
+    )
+    monkeypatch.setattr(training, "exchange_loss", formula)
+    theirs = train(spec, faces, tmp_path / "plain", device="cpu").history["loss"]
+    assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-4)
+    other = train(tiny_spec(steps=5, seed=1), faces, tmp_path / "seed", device="cpu").history
+    assert ours.to_numpy() != pytest.approx(other["loss"].to_numpy(), rel=1e-4)
 
 
 class Killed(Exception):

@@ -56,6 +56,7 @@ class Benchmark:
             "float32",
             "Copies": f"{self.machine.bytes / 1e9:,.1f} GB a second, read and written",
             "Repeats": str(self.repeats),
+            **({} if self.device.type == "cuda" else {"Not measured": "anything on a GPU"}),
         }
 
     def measure(self, kind: str) -> pd.DataFrame:
