@@ -30,7 +30,7 @@ def _rows_by_table(regressions: list[dict], folder: Path) -> list[dict[str, dict
     """By label, the rows of each benchmark that ran: those of its table, then the fine-tuned."""
     found = []
     for table in regressions:
-        path = folder / table["table"].replace(REGRESSIONS, FINETUNING)
+        path = folder / f"{table['table'].replace(REGRESSIONS, FINETUNING)}.json"
         rows = table["rows"] + (read_json(path)["rows"] if path.exists() else [])
         found.append(by_label := {})
         for row in rows:
