@@ -212,8 +212,10 @@ def example_matches(
     """Matches of the first image's landmarks in the next ones, unwarped, at full resolution.
 
     Returns ``source [3,s,s]``, ``targets [N,3,s,s]`` uint8, ``points [K,2]``, ``truth [N,K,2]``
-    and ``matched``: by label ``[N,K,2]``, in pixels of the cropped image.
+    and ``matched``: by label ``[N,K,2]``, in pixels of the cropped image; N is ``images``, or as
+    many as there are beside the first.
     """
+    images = min(images, len(dataset) - 1)
     pictures = example_images(dataset, images + 1)
     landmarks = torch.from_numpy(dataset.landmarks[: images + 1])
     matched = {}

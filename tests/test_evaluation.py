@@ -50,7 +50,7 @@ def errors(faces, tmp_path_factory):
 
 
 def test_there_is_an_error_for_every_point_of_every_pair(errors):
-    assert len(errors) == 40 * 5 * 2 * 2 * 3  # pairs, points, settings, protocols, methods
+    assert len(errors) == 40 * 5 * 2 * 3 * 3  # pairs, points, settings, protocols, methods
     assert errors["error"].ge(0).all()
 
 
@@ -156,3 +156,10 @@ def test_descriptors_are_those_of_the_network_in_eval_mode():
     together = describe_images(network, images)
     alone = describe_images(network, images[:1])
     torch.testing.assert_close(together[:1], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_examples_are_as_many_as_there_are():
+    faces = open_dataset("synthetic", None, "test", size=100, crop=15, limit=3)
+    found = example_matches({"position": embedding_of(Position(), None)}, faces, images=6)
+    assert len(found["target_images"]) == len(found["truth"]) == len(found["matched"]["position"])
+    assert len(found["truth"]) == 2
