@@ -147,7 +147,7 @@ def test_a_killed_run_ends_in_the_same_numbers(finished, tmp_path):
 def test_failing_tables_leave_the_others_standing_and_are_made_once_mended(finished, tmp_path):
     outputs = tmp_path / "outputs"
     shutil.copytree(finished, outputs, symlinks=True)
-    # Two tables stand on this one, and no other embedding does.
+    # One matching table stands on this one, and no other embedding does.
     (hourglass,) = (outputs / "smoke" / "embeddings").glob("hourglass-*-on-synthetic-68-*")
     weights = (hourglass / "weights.safetensors").read_bytes()
     (hourglass / "weights.safetensors").write_bytes(b"not weights")
@@ -159,11 +159,11 @@ def test_failing_tables_leave_the_others_standing_and_are_made_once_mended(finis
     assert "weights.safetensors is damaged" in index
     assert "ablation_exchange_matching" in rows(outputs)
     assert (outputs / "smoke" / "site" / "tables" / "ablation_exchange_matching.html").exists()
-    assert not (outputs / "smoke" / "site" / "tables" / "ablation_finetuning_300w.html").exists()
+    assert not (outputs / "smoke" / "site" / "tables" / "finetuned_matching_300w.html").exists()
     (hourglass / "weights.safetensors").write_bytes(weights)
     result = run(outputs)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert (outputs / "smoke" / "site" / "tables" / "ablation_finetuning_300w.html").exists()
+    assert (outputs / "smoke" / "site" / "tables" / "finetuned_matching_300w.html").exists()
     assert rows(outputs) == rows(finished)
 
 
