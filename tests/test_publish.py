@@ -3,7 +3,7 @@ import pytest
 from dvelib import publish
 from dvelib.errors import StudyError
 from dvelib.files import ROOT
-from dvelib.readme import results_text
+from dvelib.readme import results_text, speed_text
 from dvelib.study import Study
 
 
@@ -14,6 +14,13 @@ def test_the_readme_says_what_the_published_results_say():
     assert "SmallNet 64-d without exchange" in found[0]
     for path in publish.PUBLISHED.glob("*/README.md"):
         assert path.read_text().endswith(results_text(path.parent))
+
+
+def test_the_readme_says_what_the_benchmark_says():
+    found = publish.SPEED.search((ROOT / "README.md").read_text())
+    results = publish.read_json(publish.PUBLISHED / "benchmark.json")
+    assert found[0] == found[1] + speed_text(results) + found[2]
+    assert not results["small"]
 
 
 def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):
