@@ -35,7 +35,8 @@ def weights(embedding):
 def test_training_on_the_plain_loss_goes_the_same_way(faces, tmp_path, monkeypatch):
     """Tiles and their own gradients are the formula's: only roundings tell the two apart.
 
-    Training makes much of them before long, so these are its first steps.
+    Training makes ever more of them: 1e-6 of the loss at the second step, 1e-4 at the fifth, on
+    as many threads as there happen to be. Another seed is off by more than that from the first.
     """
     spec = tiny_spec(steps=5)
     ours = train(spec, faces, tmp_path / "ours", device="cpu").history["loss"]
@@ -44,9 +45,9 @@ def test_training_on_the_plain_loss_goes_the_same_way(faces, tmp_path, monkeypat
     )
     monkeypatch.setattr(training, "exchange_loss", formula)
     theirs = train(spec, faces, tmp_path / "plain", device="cpu").history["loss"]
-    assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-4)
+    assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-3)
     other = train(tiny_spec(steps=5, seed=1), faces, tmp_path / "seed", device="cpu").history
-    assert ours.to_numpy() != pytest.approx(other["loss"].to_numpy(), rel=1e-4)
+    assert ours.to_numpy() != pytest.approx(other["loss"].to_numpy(), rel=1e-2)
 
 
 class Killed(Exception):
