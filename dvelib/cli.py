@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dvelib.errors import StudyError
-from dvelib.files import ROOT, record_failure
+from dvelib.files import ROOT, atomic_path, record_failure
 from dvelib.own.commands import (
     add_commands,
     add_regress_options,
@@ -115,7 +115,6 @@ def _add_bench(commands) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from dvelib.files import atomic_path
     from dvelib.publish import publish_benchmark
     from dvelib.report import execute, render
 

@@ -17,13 +17,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["ExpectedDistance", "serves"]
+__all__ = ["ExpectedDistance", "FormedForward", "serves"]
 
 BLOCK = 64  # rows, and columns, of similarities in registers at a time
 SMALLEST = 16  # the smallest dimension that matrix units take
 
 
-class ExpectedDistance(torch.autograd.Function):
+class FormedForward(torch.autograd.Function):
+    """A mean whose gradients ``ctx.grads``, of its sum, were formed on the way forward.
+
+    ``ctx.count`` is what the sum was divided by, ``ctx.dtype`` the type of the descriptors. Three
+    arguments may have gradients, three more have none.
+    """
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_output):
+        factor = grad_output / ctx.count
+        grads = (g if g is None else (factor * g).to(ctx.dtype) for g in ctx.grads)
+        return *grads, None, None, None
+
+
+class ExpectedDistance(FormedForward):
     """mean_i sum_j p(j|i) |e_i - x_j|^power; same arguments as the tiled form in `losses`.
 
     Shapes: source, auxiliary (or None) and target ``[B,N,D]``, expected ``[B,N,2]``; N is the
@@ -43,13 +58,6 @@ class ExpectedDistance(torch.autograd.Function):
                 grads = _exchange_gradients(source, auxiliary, grad_query)
             ctx.grads = *grads, grad_target
         return problem.cost.sum() / ctx.count
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_output):
-        factor = grad_output / ctx.count
-        grads = (g if g is None else (factor * g).to(ctx.dtype) for g in ctx.grads)
-        return *grads, None, None, None
 
 
 def _exchange(source: Tensor, auxiliary: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ def _expected_distance(
         return form.apply(source, auxiliary, target, expected, stride, power)
 
 
-class _ExpectedDistance(torch.autograd.Function):
+class _ExpectedDistance(fused_loss.FormedForward):
     """mean_i sum_j p(j|i) |e_i - x_j|^power, its gradient formed tile by tile on the way forward.
 
     With c_i the inner sum, the gradient with respect to the logits of p is p_ij (d_ij - c_i):
@@ -156,13 +156,6 @@ class _ExpectedDistance(torch.autograd.Function):
         ctx.grads = grads if wanted else None
         ctx.dtype, ctx.count = source.dtype, batch * pixels
         return total / ctx.count
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_output):
-        factor = grad_output / ctx.count
-        grads = (g if g is None else (factor * g).to(ctx.dtype) for g in ctx.grads)
-        return *grads, None, None, None
 
 
 def _tiles(batch: int, pixels: int, device: str) -> Iterator[tuple[slice, slice]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dvelib.checkpoints import Embedding, load_embedding
+from dvelib.checkpoints import PROVENANCE, Embedding, load_embedding
 from dvelib.errors import StudyError
 from dvelib.evaluation import uncertainty
-from dvelib.files import write_json
+from dvelib.files import read_json, write_json
 from dvelib.study import Row, Study
 from dvelib.training import resolve_device
 
@@ -102,7 +102,7 @@ class StudyTable(ABC):
 
     def _images_of(self, names: set[str]) -> str:
         folders = [self.study.embedding_folder(name) for name in sorted(names)]
-        data = [load_embedding(folder).provenance["data"] for folder in folders]
+        data = [read_json(folder / PROVENANCE)["data"] for folder in folders]
         return "; ".join(dict.fromkeys(f"{d['dataset']}, {d['images']:,} images" for d in data))
 
     def profile_facts(self) -> dict[str, str]:
