@@ -17,6 +17,7 @@ from dvelib.own.commands import (
     add_train_options,
     own_pictures,
 )
+from dvelib.pretrained import EMBEDDINGS
 
 __all__ = ["main"]
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         ("table", _table, "Execute the notebook of a table."),
     ):
         command(name, run, text).add_argument("name")
+    command("explorer-page", _explorer_page, "Execute the explorer on a study, as a page.")
     text = "Train one embedding, of the plan or on your own pictures, or resume it."
     train = command("train", _train, text)
     train.add_argument("name", nargs="?", help="an embedding of the plan (see: dve plan)")
@@ -73,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_recipes(commands)
     _add_bench(commands)
     command("site", _site, "Build the pages from what has been run.")
-    command("publish", _publish, "Keep a finished study's results in git, and in the README.")
+    publish = command(
+        "publish", _publish, "Keep a finished study's results in git, and in the README."
+    )
+    publish.add_argument("--weights", action="store_true",
+                         help="its small embeddings, too, as those that come along")
     for name, run, text in (
         ("fetch", _fetch, "Download a published dataset and unpack it where the study looks."),
         ("check", _check, "Say what is there of a dataset beside what was published."),
@@ -90,7 +96,8 @@ def _add_recipes(commands) -> None:
     text = "Measure how well an embedding matches points, by the published protocol and others."
     match = commands.add_parser("match", help=text, description=text)
     match.set_defaults(run=_match)
-    match.add_argument("embedding", help="folder of an embedding, or a published .pth file")
+    match.add_argument("embedding", help="folder of an embedding, the name of one that comes "
+                       f"along ({', '.join(EMBEDDINGS)}), or a published .pth file")
     match.add_argument("--on", metavar="DATASET", default="mafl", help="whose test faces (mafl)")
     match.add_argument("--data", default=None, help="folder that holds the datasets")
     match.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
@@ -274,6 +281,14 @@ def _table(options: argparse.Namespace) -> None:
     execute(notebook, parameters, study.table_folder(options.name) / "page.ipynb")
 
 
+def _explorer_page(options: argparse.Namespace) -> None:
+    from dvelib.report import execute
+
+    study = _load(options)
+    notebook = ROOT / "notebooks" / "explore.ipynb"
+    execute(notebook, _common(options), study.outputs / "explore" / "page.ipynb")
+
+
 def _site(options: argparse.Namespace) -> None:
     from dvelib.workflow import build_pages
 
@@ -283,7 +298,12 @@ def _site(options: argparse.Namespace) -> None:
 def _publish(options: argparse.Namespace) -> None:
     from dvelib.publish import publish
 
-    print(f"published in {publish(_load(options))}")
+    study = _load(options)
+    print(f"published in {publish(study)}")
+    if options.weights:
+        from dvelib.pretrained.shipping import ship
+
+        print("\n".join(f"ships {folder}" for folder in ship(study)))
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from dvelib.data.fetching import download
 from dvelib.errors import StudyError
 from dvelib.evaluation import matching_errors, summarise, uncertainty
 from dvelib.matching import inter_ocular_error
+from dvelib.pretrained import named_folder
 from dvelib.published.settings import experiment
 from dvelib.published.weights import published_embedding
 from dvelib.regression import train_regressor
@@ -37,12 +38,13 @@ FOLDERS = {
 def open_embedding(
     path: Path | str, published: str | None = None, device: str = "auto"
 ) -> Embedding:
-    """A trained embedding's folder, or a published ``.pth`` file, which is converted first.
+    """A trained embedding's folder, the name of one that comes along (`dvelib.pretrained`), or a
+    published ``.pth`` file, which is converted first.
 
     ``published``: which experiment it is, where the file's folders do not say so.
     Raises StudyError where there is neither.
     """
-    path, device = Path(path), resolve_device(device)
+    path, device = named_folder(path), resolve_device(device)
     if path.suffix != ".pth":
         if published is not None:
             raise StudyError(f"{path} is no .pth file: leave out which experiment it is")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dvelib.errors import StudyError
 from dvelib.files import ROOT, atomic_path
+from dvelib.pretrained import EMBEDDINGS, LANDMARKS
 
 __all__ = ["add_commands", "add_regress_options", "add_train_options", "own_pictures"]
 
@@ -51,7 +52,8 @@ def add_regress_options(parser: argparse.ArgumentParser) -> None:
         "From fewer than 200 labelled pictures, some 2,000 warped copies are made; a few minutes "
         "for a handful of landmarks.",
     )
-    own.add_argument("--embedding", metavar="DIR", help="folder of the embedding to learn on")
+    own.add_argument("--embedding", metavar="DIR", help="folder of the embedding to learn on, or "
+                     f"one that comes along: {', '.join(EMBEDDINGS)}")
     _result_options(own, "<pictures>-regressor beside the pictures")
     own.add_argument("--epochs", type=int, help="(50; from 200 labelled pictures on, 150)")
     own.add_argument("--batch", type=int, help="pictures in a step (32)")
@@ -82,7 +84,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     predict = commands.add_parser("predict", help=text, description=text)
     predict.set_defaults(run=_predict)
     predict.add_argument("--images", metavar="FOLDER", required=True, help="the pictures")
-    predict.add_argument("--regressor", metavar="DIR", required=True, help="what dve regress made")
+    predict.add_argument(
+        "--regressor", metavar="DIR", default=LANDMARKS,
+        help=f"what dve regress made ({LANDMARKS}: eyes, nose and corners of the mouth of faces "
+        "that fill the picture, as AFLW_M crops them)",
+    )  # fmt: skip
     predict.add_argument(
         "--out", metavar="FILE", help="where they go (landmarks.csv among the pictures)"
     )

@@ -20,6 +20,7 @@ from dvelib.data.cache import content_digest
 from dvelib.errors import StudyError
 from dvelib.files import read_json, write_json
 from dvelib.own.landmark_file import pictures_in
+from dvelib.pretrained import named_folder
 from dvelib.spec import EmbeddingSpec, RegressorSpec, validate
 from dvelib.training import train
 
@@ -53,8 +54,9 @@ def train_embedding(
     """Train an embedding on a folder of pictures, or go on with it, or load it if it is finished.
 
     ``out``: its folder, by default ``<images>-embedding`` beside the pictures'. ``parent``: the
-    folder of an embedding to start from. ``force``: train anew where ``out`` holds one of other
-    pictures or settings. ``choices``: values of `embedding_spec`.
+    folder of an embedding to start from, or the name of one that comes along. ``force``: train
+    anew where ``out`` holds one of other pictures or settings. ``choices``: values of
+    `embedding_spec`.
     Raises StudyError, one sentence, for too few pictures, impossible choices and a folder that
     holds something else.
     """
@@ -80,8 +82,9 @@ def train_embedding(
 
 
 def _open_parent(parent: Path | str) -> Embedding:
-    need_kind(absolute(parent), "embedding")
-    return load_embedding(absolute(parent))
+    folder = absolute(named_folder(parent))
+    need_kind(folder, "embedding")
+    return load_embedding(folder)
 
 
 def embedding_spec(

@@ -35,6 +35,7 @@ from dvelib.own.embedding import (
 from dvelib.own.errors import report_errors
 from dvelib.own.landmark_file import NAMES_FILE, LandmarkFile, read_names, write_names
 from dvelib.own.predictor import EMBEDDING
+from dvelib.pretrained import named_folder
 from dvelib.regression import train_regressor
 from dvelib.spec import BenchmarkData, EmbeddingSpec, RegressorSpec, validate
 from dvelib.training import resolve_device
@@ -63,16 +64,18 @@ def regress_landmarks(
     """Train a landmark regressor, or go on with it, or load it if it is finished.
 
     ``landmarks``: the ``landmarks.csv`` in a folder of pictures, or that folder; ``embedding``:
-    the folder of a finished embedding; ``out``: the regressor's folder, by default
-    ``<pictures>-regressor`` beside the pictures'. ``eyes``: two landmarks, counted from 0, whose
-    distance is the measure of errors, too. ``force``: train anew where ``out`` holds a regressor of
-    other labels or settings. ``choices``: epochs, batch and seed; None is the default.
+    the folder of a finished embedding, or the name of one that comes along; ``out``: the
+    regressor's folder, by default ``<pictures>-regressor`` beside the pictures'. ``eyes``: two
+    landmarks, counted from 0, whose distance is the measure of errors, too. ``force``: train anew
+    where ``out`` holds a regressor of other labels or settings. ``choices``: epochs, batch and
+    seed; None is the default.
     Raises StudyError, one sentence, where there is nothing to learn from, a landmark is set on no
     picture, or a folder holds something else.
     """
     folder = _pictures_of(landmarks)
-    need_kind(absolute(embedding), "embedding")
-    held = load_embedding(absolute(embedding), resolve_device(device))
+    source = absolute(named_folder(embedding))
+    need_kind(source, "embedding")
+    held = load_embedding(source, resolve_device(device))
     file = LandmarkFile(folder)
     names = read_names(folder, file.count)
     if eyes and not (eyes[0] != eyes[1] and all(0 <= k < file.count for k in eyes)):

@@ -25,6 +25,7 @@ from dvelib.errors import StudyError
 from dvelib.evaluation import describe_images
 from dvelib.own.embedding import absolute, need_kind
 from dvelib.own.landmark_file import read_names
+from dvelib.pretrained import named_folder
 from dvelib.regression import predict
 from dvelib.regressor import LandmarkRegressor
 from dvelib.training import resolve_device
@@ -71,11 +72,12 @@ class Predictor:
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
     """The predictor that a regressor's folder holds, made by ``dve regress``.
 
-    A regressor of a study works, too, as long as the study's embeddings are where they were.
+    ``five-landmarks`` is the one that comes along (see `dvelib.pretrained`). A regressor of a
+    study works, too, as long as the study's embeddings are where they were.
     Raises StudyError, one sentence, where the regressor or its embedding is not there, or the two
     do not fit.
     """
-    folder, where = absolute(folder), resolve_device(device)
+    folder, where = absolute(named_folder(folder)), resolve_device(device)
     need_kind(folder, "regressor")
     regressor = load_regressor(folder, where)
     places = [folder / EMBEDDING, folder.parent.parent / "embeddings" / regressor.spec.embedding]
