@@ -1,7 +1,7 @@
 # make study [PROFILE=quick] [DATA=folder]   set up, run whatever has not run, build the pages
 # make test                                  set up, check the code and the notebooks, run the tests
 # make bench                                 set up, measure speed and memory beside plain forms
-# make lab                                   set up, open JupyterLab on the notebooks
+# make lab                                   set up, open the explorer in JupyterLab
 # make clean                                 remove the environment; results stay
 
 PYTHON ?= python3
@@ -26,7 +26,7 @@ bench: $(READY)
 	$(BIN)/dve bench
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks/explore.ipynb
 
 clean:
 	rm -rf $(VENV)

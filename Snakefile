@@ -39,6 +39,7 @@ rule site:
     input:
         expand("tables/{table}/page.ipynb", table=STUDY.tables),
         expand("embeddings/{name}/page.ipynb", name=STUDY.embeddings),
+        "explore/page.ipynb",
     output:
         "site/index.html",
     params:
@@ -89,6 +90,19 @@ rule embedding_page:
         digest=STUDY.evaluation_digest(),
     shell:
         "{DVE} embedding-page {wildcards.name} {OPTIONS}"
+
+
+rule explorer_page:
+    input:
+        expand("embeddings/{name}/weights.safetensors", name=STUDY.embeddings),
+        expand("regressors/{name}/weights.safetensors", name=STUDY.regressors),
+        notebook=NOTEBOOKS / "explore.ipynb",
+    output:
+        "explore/page.ipynb",
+    params:
+        digest=STUDY.explorer_digest(),
+    shell:
+        "{DVE} explorer-page {OPTIONS}"
 
 
 rule table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -14,12 +16,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame, Series
 
-__all__ = ["MISSING", "TEMPLATES", "data_text", "facts_html", "fill", "plain_text", "table_html"]
+__all__ = ["MISSING", "TEMPLATES", "data_text", "facts_html", "figure_png", "fill", "plain_text",
+           "png_bytes", "table_html"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
+_DISPLAY_SCALE = 2  # dots per CSS pixel, for dense screens and print
 # A number, perhaps followed by its spread, an interval or a unit.
 _NUMBER = re.compile(r"[-−+±]?\d[\d.,]*(e[-+]\d+)?(\s*[±%(–].*)?")
 
@@ -98,6 +103,22 @@ def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
 def facts_html(mapping: Mapping[str, Any]) -> Markup:
     """Facts, name by name, as a definition list."""
     return fill("facts", facts=[(name, plain_text(value)) for name, value in mapping.items()])
+
+
+def figure_png(figure: Figure, scale: float = _DISPLAY_SCALE) -> tuple[str, int]:
+    """A figure as PNG in base64, drawn at so many dots per CSS pixel, and its width in those."""
+    data = png_bytes(figure, scale)
+    # A PNG states its width in its bytes 16 to 19.
+    width = round(int.from_bytes(data[16:20], "big") / scale)
+    return base64.b64encode(data).decode(), width
+
+
+def png_bytes(figure: Figure, scale: float = 1) -> bytes:
+    """A figure as a PNG on white, at so many dots per CSS pixel."""
+    buffer = io.BytesIO()
+    look = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.08}
+    figure.savefig(buffer, format="png", dpi=scale * figure.dpi, **look)
+    return buffer.getvalue()
 
 
 def table_html(

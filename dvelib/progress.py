@@ -1,10 +1,11 @@
-"""Progress with rate and time left: a bar on a terminal, a line now and then elsewhere."""
+"""Progress with rate and time left: a bar on a terminal or in a notebook, else lines."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -31,8 +32,13 @@ def progress_bar(
 ) -> tqdm:
     """A tqdm bar in this project's form; where nobody sees it move, one line every 15 s.
 
-    Several jobs on one terminal take turns by lines too: `LINES_ONLY` in the environment says so.
+    Several jobs on one terminal take turns by lines too, and so does a notebook that runs in
+    batch: `LINES_ONLY` in the environment says so.
     """
+    if LINES_ONLY not in os.environ and _in_notebook():
+        from tqdm.notebook import tqdm as bar
+
+        return bar(total=total, initial=initial, desc=what, unit=f" {unit}", disable=silent)
     live = sys.stderr.isatty() and LINES_ONLY not in os.environ
     return tqdm(
         total=total,
@@ -46,6 +52,12 @@ def progress_bar(
         delay=0.5 if live else 15,
         disable=silent,
     )
+
+
+def _in_notebook() -> bool:
+    """Whether someone sits before a notebook with widgets."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel") and find_spec("ipywidgets") is not None
 
 
 def track(items: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:

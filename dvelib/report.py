@@ -9,9 +9,7 @@ Notable:
 
 from __future__ import annotations
 
-import base64
 import difflib
-import io
 import os
 import sys
 from collections.abc import Mapping
@@ -20,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from dvelib.errors import StudyError
 from dvelib.files import FAILURE, ROOT, record_failure
-from dvelib.markup import facts_html, fill, plain_text, table_html
+from dvelib.markup import facts_html, figure_png, fill, plain_text, table_html
+from dvelib.progress import LINES_ONLY
 from dvelib.site import build_site, render
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ __all__ = [
     "show_table",
 ]  # fmt: skip
 
-_DISPLAY_SCALE = 2  # dots per CSS pixel, for dense screens and print
 _START_SECONDS = 300  # a busy machine takes its time to start a kernel
 
 
@@ -46,21 +44,10 @@ def show(figure: Figure, alt: str, caption: str | None = None) -> None:
         raise ValueError("a figure needs a text alternative: say in `alt` what it shows")
     from matplotlib import pyplot
 
-    png, width = _png(figure)
+    png, width = figure_png(figure)
     pyplot.close(figure)
     page = fill("figure", png=png, width=width, alt=alt, caption=caption)
     _display(page, f"[figure] {caption or alt}")
-
-
-def _png(figure: Figure) -> tuple[str, int]:
-    """The figure as PNG in base64, and its width in CSS pixels."""
-    buffer = io.BytesIO()
-    look = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.08}
-    figure.savefig(buffer, format="png", dpi=_DISPLAY_SCALE * figure.dpi, **look)
-    data = buffer.getvalue()
-    # A PNG states its width in its bytes 16 to 19.
-    width = int.from_bytes(data[16:20], "big") // _DISPLAY_SCALE
-    return base64.b64encode(data).decode(), width
 
 
 def show_table(
@@ -147,6 +134,7 @@ def _check_parameters(notebook: Path, parameters: dict) -> None:
 def _run(notebook: Path, parameters: dict, output: Path, cwd: Path) -> None:
     import papermill
 
+    os.environ[LINES_ONLY] = "1"  # the kernel inherits it: nobody sees its bars move
     papermill.execute_notebook(
         str(notebook), str(output), parameters, kernel_name="python3", cwd=str(cwd),
         progress_bar=False, stdout_file=sys.stderr, stderr_file=sys.stderr,

@@ -203,6 +203,14 @@ class Study:
             code_digest(*METHOD_CODE, *TABLE_CODE),
         )
 
+    def explorer_digest(self) -> str:
+        """What changes whenever the explorer's page would."""
+        return _digest(
+            list(self.embeddings), list(self.regressors),
+            self._data_digest(self.profile.matching.data, "test"),
+            code_digest("explore", "plots", "matching.py"),
+        )
+
     def pages_digest(self) -> str:
         """What changes whenever the site's frame would; its contents have digests of their own."""
         templates = sorted(p for p in (ROOT / "dvelib/templates").rglob("*") if p.is_file())

@@ -25,7 +25,7 @@ from dvelib.plots.parts import (
     row_label,
 )
 
-__all__ = ["descriptor_maps", "faces_grid", "matches", "warp_examples"]
+__all__ = ["descriptor_colours", "descriptor_maps", "faces_grid", "matches", "warp_examples"]
 
 _LATTICE = 9  # arrows along a side of a drawn flow
 
@@ -110,7 +110,7 @@ def descriptor_maps(
             raise ValueError(
                 f"features[{label!r}] must be [{len(faces)},D,H,W], got {list(maps.shape)}"
             )
-        rows.append(_descriptor_colours(maps))
+        rows.append(descriptor_colours(maps))
     _, axes = picture_axes(len(rows), len(faces), left=1.2)
     for row, pictures, label in zip(axes, rows, ["faces", *features], strict=True):
         for axis, picture in zip(row, pictures, strict=True):
@@ -119,7 +119,7 @@ def descriptor_maps(
     return axes[0, 0].figure
 
 
-def _descriptor_colours(maps: np.ndarray) -> np.ndarray:
+def descriptor_colours(maps: np.ndarray) -> np.ndarray:
     """[N,D,H,W] descriptors as colours [N,H,W,3] in 0..1."""
     unit = np.moveaxis(maps, 1, -1).astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-12)

@@ -1,0 +1,232 @@
+"""What there is to explore: faces, embeddings for pictures of their size, and regressors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dvelib.checkpoints import Embedding, finished, load_embedding, load_regressor
+from dvelib.data import FaceDataset, open_dataset
+from dvelib.explore.scene import Scene
+from dvelib.markup import data_text
+from dvelib.own.landmark_file import read_names
+from dvelib.own.predictor import load_predictor
+from dvelib.pretrained import EMBEDDINGS, LANDMARKS, LANDMARKS_ON, load_pretrained, named_folder
+from dvelib.regressor import LandmarkRegressor
+from dvelib.spec import EmbeddingSpec
+from dvelib.study import Study
+from dvelib.tables.regression import FIVE
+
+if TYPE_CHECKING:
+    from dvelib.explore.panel import Panel
+
+__all__ = ["Gallery"]
+
+DRAWN = 96  # synthetic faces, where nothing else is asked for: seconds to draw them
+NO_REGRESSOR = (
+    "No landmark regressor fits these embeddings and faces. `make study` trains some; "
+    "`dve regress` learns your own landmarks, and the parameter `regressor` brings them here."
+)
+NO_LANDMARKS = "These pictures have no landmarks to be measured by: `dve annotate` sets some."
+
+
+class Gallery:
+    """Faces, the embeddings that know pictures of their size, and landmark regressors on those.
+
+    ``profile``, ``data_root``, ``outputs``: a study, whose trained embeddings and test faces are
+    explored; without one, the embeddings that come along, and drawn faces. ``images``: a folder
+    of pictures in place of those faces. ``embeddings``: folders (or names of those that come
+    along) in place of the study's. ``regressor``: the folder of a user's own, with its embedding.
+
+    ``embeddings`` and ``regressors`` are by label; ``notes`` says what was replaced or left out.
+    Raises StudyError, one sentence, for anything that is not there.
+    """
+
+    def __init__(
+        self,
+        profile: str | None = None,
+        data_root: Path | str | None = None,
+        *,
+        outputs: Path | str | None = None,
+        images: Path | str | None = None,
+        embeddings: Sequence[Path | str] = (),
+        regressor: Path | str | None = None,
+    ):
+        self.notes: list[str] = []
+        self._watching: list[Callable[[str], None]] = []
+        self.embeddings: dict[str, Embedding] = {}
+        self.study = Study.load(profile, data_root, outputs=outputs) if profile else None
+        self._own = load_predictor(regressor, "cpu") if regressor else None
+        for embedding in self._chosen(embeddings):
+            self.add(embedding)
+        self._keep_one_size()
+        self.faces = self._open_faces(images)
+        self.regressors = self._fitting_regressors()
+
+    def _chosen(self, folders: Sequence[Path | str]) -> list[Embedding]:
+        if folders or self._own:
+            own = [self._own.embedding] if self._own else []
+            return own + [load_embedding(named_folder(folder)) for folder in folders]
+        if self.study:
+            places = [self.study.embedding_folder(name) for name in self.study.embeddings]
+            if trained := [load_embedding(place) for place in places if finished(place)]:
+                return trained
+            self.notes.append(
+                f"The study {self.study.name} has trained no embedding yet. These come with the "
+                f"project; `make study PROFILE={self.study.name}` trains its own, and a button "
+                "below trains a small one on these faces."
+            )
+        return [load_pretrained(name) for name in EMBEDDINGS]
+
+    def add(self, embedding: Embedding) -> str:
+        """Take in an embedding under a label that no other has; returns it."""
+        label = plain = _label(embedding.spec)
+        number = 2
+        while label in self.embeddings:
+            label, number = f"{plain} ({number})", number + 1
+        self.embeddings[label] = embedding
+        return label
+
+    def _keep_one_size(self) -> None:
+        """Leave out what was trained for pictures of another size than the first one."""
+        sizes = {label: (e.spec.size, e.spec.crop) for label, e in self.embeddings.items()}
+        self.size, self.crop = next(iter(sizes.values()))
+        for label, size in sizes.items():
+            if size != (self.size, self.crop):
+                del self.embeddings[label]
+                self.notes.append(f"Left out, for it looks at pictures of another size: {label}.")
+
+    def _open_faces(self, images: Path | str | None) -> FaceDataset:
+        size = {"size": self.size, "crop": self.crop}
+        if images:
+            folder = Path(images).expanduser()
+            return open_dataset("folder", folder, "train", **size, skip_bad=True)
+        if self.study:
+            return self.study.matching_data(next(iter(self.embeddings.values())).spec)
+        return open_dataset("synthetic", None, "test", **size, limit=DRAWN)
+
+    def _fitting_regressors(self) -> dict[str, LandmarkRegressor]:
+        """By label, a regressor of these faces' landmarks (of any, where faces have none)."""
+        found = {}
+        for label, embedding in self.embeddings.items():
+            for regressor in self._regressors_on(embedding):
+                if self.landmarks in (None, regressor.landmarks):
+                    found.setdefault(label, regressor)
+        return found
+
+    def _regressors_on(self, embedding: Embedding) -> list[LandmarkRegressor]:
+        """All there are on an embedding, from all labelled faces of a benchmark."""
+        if self._own and embedding is self._own.embedding:
+            return [self._own.regressor]
+        if embedding.folder == load_pretrained(LANDMARKS_ON).folder:
+            return [load_predictor(LANDMARKS, "cpu").regressor]
+        if not self.study:
+            return []
+        specs = self.study.regressors.items()
+        places = [
+            self.study.regressor_folder(name) for name, spec in specs
+            if spec.embedding == embedding.folder.name and spec.annotations is None
+        ]  # fmt: skip
+        return [load_regressor(place).network for place in places if finished(place)]
+
+    @property
+    def landmarks(self) -> int | None:
+        """How many landmarks the faces have; None without any."""
+        points = self.faces.full_landmarks
+        return None if points is None else points.shape[1]
+
+    @property
+    def landmark_names(self) -> tuple[str, ...]:
+        """What the faces' landmarks are called; none without landmarks."""
+        if self.landmarks is None:
+            return ()
+        if self.faces.name != "folder" and self.landmarks == len(FIVE):
+            return FIVE
+        return read_names(self.faces.root or Path(), self.landmarks)
+
+    @property
+    def regressed_names(self) -> tuple[str, ...]:
+        """What the regressors' landmarks are called."""
+        if self._own:
+            return self._own.names
+        count = next(iter(self.regressors.values())).landmarks
+        return self.landmark_names or (FIVE if count == len(FIVE) else read_names(Path(), count))
+
+    def pair(self) -> tuple[str, str]:
+        """Two labels to begin with: without and with exchange at the largest dimension of both."""
+        kinds = {
+            (e.spec.dimension, e.spec.exchange): label
+            for label, e in reversed(self.embeddings.items()) if e.spec.parent is None
+        }  # fmt: skip
+        for dimension in sorted({dimension for dimension, _ in kinds}, reverse=True):
+            if (dimension, False) in kinds and (dimension, True) in kinds:
+                return kinds[dimension, False], kinds[dimension, True]
+        labels = list(self.embeddings)
+        return labels[0], labels[-1]
+
+    def scene(self, count: int = 8, first: int = 0) -> Scene:
+        """Some neighbouring faces, to be asked."""
+        return Scene(self.embeddings, self.faces, count, first)
+
+    def words(self) -> str:
+        """What there is, in markdown."""
+        names = ", ".join(self.embeddings)
+        faces = data_text(self.faces.split_audit())
+        lines = [f"**Faces**: {faces}. **Embeddings**: {names}."]
+        return "\n\n".join([*lines, *self.notes])
+
+    def watch(self, see: Callable[[str], None]) -> None:
+        """Call ``see`` with the label of any embedding that is offered later."""
+        self._watching.append(see)
+
+    def offer(self, embedding: Embedding) -> str:
+        """Take in an embedding that was trained meanwhile, and show it to whoever watches."""
+        held = {e.folder: label for label, e in self.embeddings.items()}
+        label = held.get(embedding.folder) or self.add(embedding)
+        for see in self._watching:
+            see(label)
+        return label
+
+    def matches(self, count: int = 8) -> Panel:
+        """Click on a face; see `dvelib.explore.matches`."""
+        from dvelib.explore.matches import MatchPanel
+
+        return MatchPanel(self, count)
+
+    def warps(self) -> Panel:
+        """A training pair under sliders; see `dvelib.explore.warping`."""
+        from dvelib.explore.warping import WarpPanel
+
+        return WarpPanel(self)
+
+    def keypoints(self, count: int = 8) -> Panel:
+        """The virtual keypoints of a landmark; see `dvelib.explore.landmarks`."""
+        from dvelib.explore.landmarks import KeypointPanel
+
+        return KeypointPanel(self, count) if self.regressors else _nothing(NO_REGRESSOR)
+
+    def errors(self) -> Panel:
+        """A landmark's error on every face; see `dvelib.explore.landmarks`."""
+        from dvelib.explore.landmarks import ErrorPanel
+
+        if not self.landmarks:
+            return _nothing(NO_LANDMARKS)
+        return ErrorPanel(self) if self.regressors else _nothing(NO_REGRESSOR)
+
+    def training(self) -> Panel:
+        """A button that trains a small embedding; see `dvelib.explore.training`."""
+        from dvelib.explore.training import TrainingPanel
+
+        return TrainingPanel(self)
+
+
+def _nothing(text: str) -> Panel:
+    from dvelib.explore.panel import Message
+
+    return Message(text)
+
+
+def _label(spec: EmbeddingSpec) -> str:
+    on = f" on {spec.data.name}" if spec.parent else ""
+    return spec.label + on + (f", seed {spec.seed}" if spec.seed else "")
