@@ -167,16 +167,16 @@ class ErrorPanel(Panel):
     def errors(self, label: str, landmark: int) -> np.ndarray:
         """``[N]`` percent of the inter-ocular distance; NaN where the landmark is not set."""
         found, truth = (torch.from_numpy(p) for p in (self.found.of(label)[0], self.found.truth))
-        errors = inter_ocular_error(found, truth, self.gallery.faces.eyes).numpy()
-        if landmark != ALL:
-            return errors[:, landmark]
-        known = ~np.isnan(errors).all(axis=1)
-        return np.where(known, np.nanmean(np.where(known[:, None], errors, 0), axis=1), np.nan)
+        errors = inter_ocular_error(found, truth, self.gallery.faces.eyes)
+        return (errors.nanmean(1) if landmark == ALL else errors[:, landmark]).numpy()
 
     def refresh(self) -> None:
         label, landmark = self.label.value, self.landmark.value
         errors = self.errors(label, landmark)
         order = errors.argsort()[: (~np.isnan(errors)).sum()]  # those without one come last
+        if not len(order):
+            self.said.value = '<p role="status">This landmark is set on no face.</p>'
+            return
         self.rank.max = len(order) - 1
         face = order[self.rank.value]
         self.dots.set_offsets(np.stack([np.arange(len(order)), errors[order]], 1))

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,8 @@ def pretrained_folder(name: str) -> Path:
     folder = cache_folder() / "pretrained" / f"{name}-{digest}"
     if folder.exists():
         return folder
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
+    folder.parent.mkdir(exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="."))
     for path, target in files.items():
         (temporary / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, temporary / target)

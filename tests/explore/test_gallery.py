@@ -1,0 +1,67 @@
+import pytest
+
+from dvelib import StudyError
+from dvelib.explore import gallery as module
+from dvelib.explore.gallery import Gallery
+from dvelib.own.landmark_file import write_names
+from tests.own.pictures import draw_folder
+
+
+def test_what_comes_along_is_there_at_once(gallery):
+    assert gallery.pair() == ("SmallNet 64-d without exchange", "SmallNet 64-d with exchange")
+    assert list(gallery.regressors) == ["SmallNet 64-d with exchange"]
+    assert gallery.landmark_names[2] == "nose"
+    assert "SmallNet 16-d with exchange" in gallery.words() and not gallery.notes
+
+
+def test_a_study_without_trainings_says_so_and_shows_what_comes_along(tmp_path):
+    gallery = Gallery("smoke", outputs=tmp_path)
+    assert len(gallery.embeddings) == 4
+    assert "has trained no embedding yet" in gallery.words()
+    assert "make study PROFILE=smoke" in gallery.words()
+
+
+def test_ones_own_pictures_need_no_landmarks(tmp_path):
+    draw_folder(tmp_path / "things", 5)
+    gallery = Gallery(images=tmp_path / "things")
+    assert (len(gallery.faces), gallery.landmarks, gallery.landmark_names) == (5, None, ())
+    assert "5 images" in gallery.words()
+    assert "dve annotate" in gallery.errors().still()
+    assert "left eye" in gallery.keypoints().still()
+
+
+def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
+    folder = tmp_path / "things"
+    draw_folder(folder, 3)
+    lines = ["file,x0,y0,x1,y1", *(f"p0{i}.png,10,10,20,20" for i in range(3))]
+    (folder / "landmarks.csv").write_text("\n".join(lines))
+    write_names(folder, ["ear", "tail"])
+    gallery = Gallery(images=folder)
+    assert gallery.landmark_names == ("ear", "tail")
+    assert not gallery.regressors  # five landmarks do not fit two
+    assert "No landmark regressor fits" in gallery.keypoints().still()
+
+
+def test_chosen_embeddings_alone_are_shown(monkeypatch):
+    monkeypatch.setattr(module, "DRAWN", 3)
+    gallery = Gallery(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"])
+    assert list(gallery.embeddings) == [
+        "SmallNet 16-d without exchange", "SmallNet 16-d without exchange (2)"
+    ]  # fmt: skip
+
+
+def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(StudyError, match="holds no finished embedding"):
+        Gallery(embeddings=[tmp_path])
+    with pytest.raises(StudyError, match="there is no folder"):
+        Gallery(images=tmp_path / "nothing")
+
+
+def test_what_is_offered_later_is_seen_by_all_who_watch(monkeypatch):
+    monkeypatch.setattr(module, "DRAWN", 3)
+    gallery, seen = Gallery(embeddings=["smallnet-16d-plain"]), []
+    gallery.watch(seen.append)
+    other = Gallery(embeddings=["smallnet-16d-exchange"]).embeddings.popitem()[1]
+    label = gallery.offer(other)
+    assert gallery.offer(other) == label
+    assert seen == [label, label] and label in gallery.embeddings
