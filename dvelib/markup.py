@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 __all__ = ["MISSING", "TEMPLATES", "data_text", "facts_html", "figure_png", "fill", "plain_text",
-           "png_bytes", "table_html"]
+           "table_html"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
@@ -107,18 +107,13 @@ def facts_html(mapping: Mapping[str, Any]) -> Markup:
 
 def figure_png(figure: Figure, scale: float = _DISPLAY_SCALE) -> tuple[str, int]:
     """A figure as PNG in base64, drawn at so many dots per CSS pixel, and its width in those."""
-    data = png_bytes(figure, scale)
-    # A PNG states its width in its bytes 16 to 19.
-    width = round(int.from_bytes(data[16:20], "big") / scale)
-    return base64.b64encode(data).decode(), width
-
-
-def png_bytes(figure: Figure, scale: float = 1) -> bytes:
-    """A figure as a PNG on white, at so many dots per CSS pixel."""
     buffer = io.BytesIO()
     look = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.08}
     figure.savefig(buffer, format="png", dpi=scale * figure.dpi, **look)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    # A PNG states its width in its bytes 16 to 19.
+    width = round(int.from_bytes(data[16:20], "big") / scale)
+    return base64.b64encode(data).decode(), width
 
 
 def table_html(

@@ -14,8 +14,17 @@ from matplotlib.figure import Figure
 
 from dvelib.evaluation import describe_images
 from dvelib.explore.mosaic import Mosaic
-from dvelib.explore.panel import WIDTH, Panel, Still, canvas_for, control, picture_of, row, slider
-from dvelib.markup import png_bytes
+from dvelib.explore.panel import (
+    WIDTH,
+    Panel,
+    Still,
+    canvas_for,
+    control,
+    picture_html,
+    picture_of,
+    row,
+    slider,
+)
 from dvelib.matching import inter_ocular_error
 from dvelib.plots.parts import draw
 from dvelib.regression import predict
@@ -78,8 +87,7 @@ class KeypointPanel(Panel):
         self.label = control(widgets.Dropdown, "embedding", options=labels, value=labels[-1])
         options = [(name, k) for k, name in enumerate(self.names)]
         self.landmark = control(widgets.Dropdown, "landmark", options=options)
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
-        self.said = widgets.HTML()
+        self.picture, self.said = widgets.HTML(), widgets.HTML()
         for asked in (self.label, self.landmark):
             asked.observe(lambda _: self.refresh(), "value")
         super().__init__([row([self.label, self.landmark]), self.picture, self.said])
@@ -89,7 +97,7 @@ class KeypointPanel(Panel):
         """The faces with the keypoints on them, and what there is to see, in words."""
         found, virtual = (part[:, landmark] for part in self.found.of(label))
         height, width = self.mosaic.shape
-        figure = Figure((WIDTH, WIDTH * height / width))
+        figure = Figure((wide := 0.75 * WIDTH, wide * height / width))
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()
         grey = self.mosaic.faces.mean(3, keepdims=True).repeat(3, 3)
@@ -113,7 +121,7 @@ class KeypointPanel(Panel):
 
     def refresh(self) -> None:
         figure, words = self.drawn(self.label.value, self.landmark.value)
-        self.picture.value = png_bytes(figure)
+        self.picture.value = picture_html(figure, f"Faces with {words}.")
         self.said.value = f'<p role="status">{words}. {self._key()}</p>'
 
     def _key(self) -> str:

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from dvelib.markup import figure_png, fill
 
-__all__ = ["WIDTH", "Message", "Panel", "Still", "canvas_for", "control", "picture_of", "row",
-           "slider"]
+__all__ = ["WIDTH", "Message", "Panel", "Still", "canvas_for", "control", "picture_html",
+           "picture_of", "row", "slider"]
 
 WIDTH = 9.6  # inches: the width of a page
 STILL_SCALE = 1.5  # dots per CSS pixel of pictures that are drawn beforehand
@@ -113,3 +113,9 @@ def slider(name: str, value: float, low: float, high: float, step: float = 1) ->
 def picture_of(figure: Figure) -> tuple[str, int]:
     """A figure as a still's picture."""
     return figure_png(figure, STILL_SCALE)
+
+
+def picture_html(figure: Figure, alt: str) -> str:
+    """A figure as what an HTML widget shows, at one dot per CSS pixel: it changes often."""
+    png, width = figure_png(figure, 1)
+    return str(fill("figure", png=png, width=width, alt=alt, caption=None))

@@ -9,8 +9,7 @@ import ipywidgets as widgets
 import torch
 from matplotlib.figure import Figure
 
-from dvelib.explore.panel import Panel, Still, picture_of, row, slider
-from dvelib.markup import png_bytes
+from dvelib.explore.panel import Panel, Still, picture_html, picture_of, row, slider
 from dvelib.plots import warp_examples
 from dvelib.warps import TRAINING_WARP, WarpDistribution, draw_weights, warp_pair
 
@@ -47,8 +46,7 @@ class WarpPanel(Panel):
         self.crop = slider("crop, pixels", gallery.crop, 0, gallery.size // 2 - 4)
         self.face = slider("face", 0, 0, len(self.faces) - 1)
         self.draw = slider("draw", 0, 0, 99)
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
-        self.said = widgets.HTML()
+        self.picture, self.said = widgets.HTML(), widgets.HTML()
         controls = [*self.parts.values(), self.crop, self.face, self.draw]
         for asked in controls:
             asked.observe(lambda _: self.refresh(), "value")
@@ -73,12 +71,12 @@ class WarpPanel(Panel):
 
     def refresh(self) -> None:
         figure, moved = self.pair(self.distribution)
-        self.picture.value = png_bytes(figure)
+        alt = "Two warped views of a face, and arrows of where its pixels moved."
+        self.picture.value = picture_html(figure, alt)
         self.said.value = (
             f'<p role="status">From the first view to the second, pixels move by {moved:.1f} px '
             "on average. Lengths are in units of half the image's side.</p>"
         )
-        self.picture.alt = "Two warped views of a face, and arrows of where its pixels moved."
 
     def stills(self) -> list[Still]:
         stills = []
