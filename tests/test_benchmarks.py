@@ -8,8 +8,10 @@ from dvelib import losses
 from dvelib.benchmarks import COMPARISONS, growth, plain, run
 from dvelib.benchmarks.comparisons import OURS
 from dvelib.benchmarks.measure import peak_memory, seconds
+from dvelib.benchmarks.steps import Step, step_operations
 from dvelib.matching import match_on_lattice
 from dvelib.regressor import LandmarkRegressor
+from dvelib.spec import DataSpec, EmbeddingSpec
 from dvelib.warps import ThinPlateSpline
 
 CPU = torch.device("cpu")
@@ -22,7 +24,21 @@ def maps(batch=3, dimension=5, side=6):
     return first.requires_grad_(), second.requires_grad_(), grid
 
 
-@pytest.mark.parametrize("form", [plain.exchange_loss, plain.batched_exchange_loss])
+PLAIN_LOSSES = [plain.exchange_loss, plain.batched_exchange_loss]
+
+
+@pytest.mark.parametrize("form", PLAIN_LOSSES)
+def test_plain_losses_take_bfloat16_as_ours_does(form):
+    first, second, grid = maps()
+    low = [m.detach().bfloat16().requires_grad_() for m in (first, second)]
+    ours, theirs = (f(*low, grid.float()) for f in (losses.exchange_loss, form))
+    assert ours.dtype == theirs.dtype == torch.float32
+    torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=0)
+    gradients = torch.autograd.grad(theirs, low)
+    assert all(g.dtype == torch.bfloat16 and g.abs().sum() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("form", PLAIN_LOSSES)
 def test_plain_losses_are_ours(form):
     first, second, grid = maps()
     ours, theirs = (f(first, second, grid) for f in (losses.exchange_loss, form))
@@ -77,6 +93,62 @@ def test_every_comparison_runs(kind):
     assert (ours["ratio"] == 1).all() and (frame["ratio"] > 0).all()
     assert len(frame) > len(ours) and (frame["floor"] > 0).all()
     assert (frame["low"] <= frame["seconds"]).all() and (frame["seconds"] <= frame["high"]).all()
+
+
+def problems(kind, device, small=False):
+    return [c.problem for c in COMPARISONS[kind](torch.device(device), small)]
+
+
+@pytest.mark.parametrize("kind", ["loss", "step"])
+def test_bfloat16_is_measured_on_gpus_and_in_tests(kind):
+    here, gpu, small = problems(kind, "cpu"), problems(kind, "cuda"), problems(kind, "cpu", True)
+    assert not any("bfloat16" in name or "136-px" in name for name in here)
+    assert set(here) < set(gpu)
+    assert all(any("bfloat16" in name for name in names) for names in (gpu, small))
+    assert len(set(gpu)) == len(gpu)
+
+
+def test_the_hourglass_steps_on_gpus_at_the_published_size():
+    found = [name for name in problems("step", "cuda") if "Hourglass" in name]
+    assert [name.split(", ")[2:4] for name in found] == [["136-px images", "batch 16"]] * 2
+
+
+def test_a_floor_is_of_the_arithmetic_that_the_fastest_form_computes_in():
+    def arithmetic(device):
+        steps = COMPARISONS["step"](torch.device(device), False)
+        return {c.arithmetic for c in steps}
+
+    assert arithmetic("cpu") == {"float32"}
+    # There, float32 convolutions round their inputs.
+    assert arithmetic("cuda") == {"TensorFloat32", "bfloat16"}
+
+
+def step_spec(**options):
+    data = DataSpec(name="synthetic")
+    return EmbeddingSpec(**{"data": data, "batch": 2, "size": 30, "crop": 3, "steps": 1} | options)
+
+
+def test_operations_of_a_step_are_those_of_its_convolutions_and_its_loss():
+    # Channels in and out, side of the kernel, side of the map.
+    convolutions = [(3, 20, 5, 24), (20, 48, 5, 12), (48, 64, 5, 12), (64, 80, 3, 12),
+                    (80, 256, 3, 12), (256, 64, 1, 12)]  # fmt: skip
+    network = sum(2 * i * o * k**2 * s**2 for i, o, k, s in convolutions)
+    loss = 9 * 2 * 2 * 12**4 * 64
+    assert step_operations(step_spec()) == 3 * 4 * network + loss
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_step_learns_and_starts_from_its_seed(precision):
+    spec = step_spec(precision=precision, seed=3)
+    first, second = (Step(spec, losses.exchange_loss, CPU) for _ in range(2))
+    before = [p.clone() for p in first.network.parameters()]
+    assert all(map(torch.equal, before, second.network.parameters()))
+    generator = torch.Generator().manual_seed(0)
+    views = torch.randn(4, 3, 24, 24, generator=generator)
+    first(views, torch.rand(2, 24, 24, 2, generator=generator) * 2 - 1)
+    after = list(first.network.parameters())
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in after)
+    assert not any(map(torch.equal, before, after))
 
 
 def test_growth_has_every_point_of_both_forms():
