@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from dvelib.benchmarks.comparisons import precisions, run
+from dvelib.benchmarks.endings import CONTROL, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
 from dvelib.checkpoints import provenance
@@ -97,6 +98,23 @@ class Benchmark:
 
     def growth_caption(self) -> str:
         return f"Maps of {SIDE}x{SIDE}; the chart above has {DIMENSION} dimensions."
+
+    def endings(self) -> pd.DataFrame:
+        """Where training ends by either form (see `dvelib.benchmarks.endings.ends`)."""
+        self.frames["endings"] = ends(str(self.device), self.small)
+        self.frames["endings gaps"] = gaps(self.frames["endings"])
+        return self.frames["endings"]
+
+    def endings_shown(self) -> pd.DataFrame:
+        """The ends by seed as a table to read."""
+        return by_seed(self.frames["endings"])
+
+    def endings_caption(self) -> str:
+        return f"What training ends at, on faces that it did not see. Control: {CONTROL}."
+
+    def endings_text(self) -> str:
+        """Whether the ends differ by more than seeds do, in words."""
+        return sentences(self.frames["endings"])
 
     def published_study(self) -> pd.DataFrame:
         """Pairs a second and hours of each embedding that the paper trained on CelebA.
