@@ -105,15 +105,21 @@ def _regressor_lines(study: Study, embedding: str, indent: str) -> Iterator[str]
 def measure_rate(spec: EmbeddingSpec, device: str, seconds: float = MEASURED_SECONDS) -> float:
     """Pairs a second of training this embedding here, measured on noise for some seconds."""
     faces = _noise(spec)
-    # As many steps again as fit into the time, the first few having warmed everything up.
-    pairs_per_second, steps = 0.0, 2
-    for _ in range(2):
-        short = spec.model_copy(update={"epochs": None, "steps": steps, "parent": None})
-        with tempfile.TemporaryDirectory() as folder:
-            made = train(short, faces, folder, device=device).provenance
-        pairs_per_second = made["pairs"] / max(made["seconds"], 1e-3)
-        steps = max(2, int(seconds * pairs_per_second / spec.batch))
-    return pairs_per_second
+    _rate(spec, faces, device, 2)  # the first steps warm everything up
+    steps, taken = 2, 0.0
+    while taken < seconds / 2:
+        rate = _rate(spec, faces, device, steps)
+        taken = steps * spec.batch / rate
+        steps = max(2 * steps, int(seconds * rate / spec.batch))
+    return rate
+
+
+def _rate(spec: EmbeddingSpec, faces: FaceDataset, device: str, steps: int) -> float:
+    short = spec.model_copy(update={"epochs": None, "steps": steps, "parent": None})
+    with tempfile.TemporaryDirectory() as folder:
+        made = train(short, faces, folder, device=device).provenance
+    # Seconds are rounded to tenths: none may still be half of one.
+    return made["pairs"] / max(made["seconds"], 0.05)
 
 
 def measured_rates(study: Study) -> dict[str, float]:

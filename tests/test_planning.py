@@ -1,5 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
+from dvelib import planning
 from dvelib.planning import image_count, measure_rate, missing_data, plan_lines
 from dvelib.spec import DataSpec, EmbeddingSpec
 from dvelib.study import Study
@@ -55,3 +58,19 @@ def test_a_rate_is_measured_in_a_moment(exchange):
         exchange=exchange, noise="colour",
     )  # fmt: skip
     assert measure_rate(spec, "cpu", seconds=0.1) > 0
+
+
+def test_a_rate_is_that_of_warm_steps_however_long_the_first_took(monkeypatch):
+    runs = []
+
+    def fake_train(spec, faces, folder, *, device):
+        """Eight seconds once, a moment to start, and four milliseconds a step."""
+        taken = 0.03 + 0.004 * spec.steps + (0 if runs else 8)
+        runs.append(spec.steps)
+        made = {"pairs": spec.steps * spec.batch, "seconds": round(taken, 1)}
+        return SimpleNamespace(provenance=made)
+
+    monkeypatch.setattr(planning, "train", fake_train)
+    spec = EmbeddingSpec(data=DataSpec(name="synthetic"), size=24, crop=4, batch=4, epochs=1)
+    assert measure_rate(spec, "cpu", seconds=10) == pytest.approx(1000, rel=0.02)
+    assert sum(runs) * 0.004 < 20

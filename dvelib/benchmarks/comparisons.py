@@ -14,14 +14,14 @@ from torch import Tensor
 from dvelib import losses
 from dvelib.benchmarks import plain
 from dvelib.benchmarks.measure import Machine, peak_memory, seconds
+from dvelib.benchmarks.steps import Step, loss_operations, step_operations
 from dvelib.matching import match_on_lattice
-from dvelib.networks import build_network
 from dvelib.progress import progress_bar
 from dvelib.regressor import LandmarkRegressor, landmark_loss
 from dvelib.spec import DataSpec, EmbeddingSpec
-from dvelib.training import build_optimizer, training_pair
+from dvelib.training import training_pair
 
-__all__ = ["COMPARISONS", "Comparison", "OURS", "loss_work", "run"]
+__all__ = ["COMPARISONS", "Comparison", "OURS", "loss_work", "precisions", "run"]
 
 OURS = "dvelib"
 Work = Callable[[], object]
@@ -33,7 +33,8 @@ class Comparison:
 
     ``forms``: by name, ours first, what makes the input and returns the work; importable, for it
     may run in a process of its own. ``count``: how many of ``unit`` one run does.
-    ``operations``, ``bytes``: the least that any form has to compute and move.
+    ``operations``, ``bytes``: the least that any form has to compute and move; ``arithmetic``:
+    the fastest that any form computes in (see `Machine.operations`).
     """
 
     name: str
@@ -43,11 +44,13 @@ class Comparison:
     forms: dict[str, Callable[[], Work]]
     operations: float = 0.0
     bytes: float = 0.0
+    arithmetic: str = "float32"
     memory: bool = False
 
     def floor(self, machine: Machine) -> float:
         """Seconds below which this machine cannot do it."""
-        return max(self.operations / machine.operations, self.bytes / machine.bytes)
+        computing = self.operations / machine.operations(self.arithmetic)
+        return max(computing, self.bytes / machine.bytes)
 
 
 def run(
@@ -95,28 +98,38 @@ def _measured(
     ]  # fmt: skip
 
 
+def precisions(device: torch.device, small: bool) -> tuple[str, ...]:
+    """Those worth measuring: bfloat16 where a GPU has products for it, and in tests."""
+    return ("float32", "bfloat16") if device.type == "cuda" or small else ("float32",)
+
+
 def _losses(device: torch.device, small: bool) -> Iterator[Comparison]:
     shapes = [("SmallNet", 35, (4, 8, 16)), ("Hourglass", 48, (2, 4))]
-    for network, side, batches in [("tiny", 5, (2,))] if small else shapes:
-        for batch in batches:
-            forms = {
-                OURS: losses.exchange_loss,
-                "one sample at a time": plain.exchange_loss,
-                "plain batched": plain.batched_exchange_loss,
-            }
-            yield Comparison(
-                "exchange loss, forward and backward",
-                f"{network}, 64-d, {side}x{side}, batch {batch}", "pairs", batch,
-                {k: partial(loss_work, f, batch, 64, side, str(device)) for k, f in forms.items()},
-                operations=9 * 2 * batch * side**4 * 64, memory=True,
-            )  # fmt: skip
+    forms = {
+        OURS: losses.exchange_loss,
+        "one sample at a time": plain.exchange_loss,
+        "plain batched": plain.batched_exchange_loss,
+    }
+    for precision in precisions(device, small):
+        note = "" if precision == "float32" else f", {precision} (plain: float32)"
+        for network, side, batches in [("tiny", 5, (2,))] if small else shapes:
+            for batch in batches:
+                shape = batch, 64, side, str(device), precision
+                yield Comparison(
+                    "exchange loss, forward and backward",
+                    f"{network}, 64-d, {side}x{side}, batch {batch}{note}", "pairs", batch,
+                    {name: partial(loss_work, form, *shape) for name, form in forms.items()},
+                    loss_operations(batch, side, 64), arithmetic=precision, memory=True,
+                )  # fmt: skip
 
 
-def loss_work(form: Callable, batch: int, dimension: int, side: int, device: str) -> Work:
-    """Forward and backward of a loss on random maps."""
+def loss_work(
+    form: Callable, batch: int, dimension: int, side: int, device: str, precision: str = "float32"
+) -> Work:
+    """Forward and backward of a loss on random maps of that precision."""
     generator = torch.Generator().manual_seed(0)
     shape = (2, batch, dimension, side, side)
-    maps = torch.randn(shape, generator=generator).mul(0.6).to(device)
+    maps = torch.randn(shape, generator=generator).mul(0.6).to(device, getattr(torch, precision))
     grid = torch.rand(batch, 2 * side, 2 * side, 2, generator=generator).mul(2).sub(1).to(device)
     first, second = (m.requires_grad_() for m in maps)
 
@@ -132,75 +145,81 @@ def _pipelines(device: torch.device, small: bool) -> Iterator[Comparison]:
         forms = {OURS: _our_pairs, "Pillow and SciPy, one image at a time": _plain_pairs}
         yield Comparison(
             "warps and photometric noise", f"{side}-px images, batch {batch}", "pairs", batch,
-            {k: partial(f, batch, side, str(device)) for k, f in forms.items()},
+            {k: partial(f, _spec(side, batch=batch), str(device)) for k, f in forms.items()},
             # Two warps of every image by a product with 103 control weights; each view is read
             # and written.
             operations=2 * 2 * batch * side**2 * 103 * 2, bytes=2 * 2 * batch * 3 * side**2 * 4,
         )  # fmt: skip
 
 
-def _our_pairs(batch: int, side: int, device: str) -> Work:
-    images = torch.from_numpy(_images(batch, side)).to(device)
+def _our_pairs(spec: EmbeddingSpec, device: str) -> Work:
+    images = torch.from_numpy(_images(spec)).to(device)
     generator = torch.Generator(device).manual_seed(0)
     host = torch.Generator().manual_seed(0)
-    return partial(training_pair, images, _spec(side), generator, host)
+    return partial(training_pair, images, spec, generator, host)
 
 
-def _plain_pairs(batch: int, side: int, device: str) -> Work:
+def _plain_pairs(spec: EmbeddingSpec, device: str) -> Work:
     generator = torch.Generator().manual_seed(0)
-    return partial(plain.warp_and_noise, _images(batch, side), _spec(side).crop, generator)
+    return partial(plain.warp_and_noise, _images(spec), spec.crop, generator)
 
 
-def _images(batch: int, side: int) -> np.ndarray:
+def _images(spec: EmbeddingSpec) -> np.ndarray:
     """Smooth random pictures ``[B,3,S,S]`` uint8, compressible like photographs."""
-    coarse = torch.rand(batch, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    side = spec.size
+    coarse = torch.rand(spec.batch, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     return (255 * torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")).clamp(
         0, 255
     ).byte().numpy()
 
 
-def _spec(side: int, precision: str = "float32") -> EmbeddingSpec:
-    crop = 3 * side // 20
+def _spec(size: int, **options) -> EmbeddingSpec:
     return EmbeddingSpec(
-        architecture="smallnet", dimension=64, exchange=True, data=DataSpec(name="synthetic"),
-        size=side, crop=crop, precision=precision, epochs=1,
-    )  # fmt: skip
+        size=size, crop=3 * size // 20, data=DataSpec(name="synthetic"), epochs=1, **options
+    )
 
 
 def _steps(device: torch.device, small: bool) -> Iterator[Comparison]:
-    for batch in (2,) if small else (8, 32):
-        side = 40 if small else 100
-        forms = {
-            OURS: partial(_step, _our_views, losses.exchange_loss),
-            "plain pipeline and loss": partial(_step, _plain_views, plain.exchange_loss),
-        }
+    forms = {
+        OURS: (_our_views, losses.exchange_loss),
+        "plain pipeline and loss": (_plain_views, plain.exchange_loss),
+    }
+    for spec in _step_specs(device, small):
+        network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[spec.architecture]
+        note = "" if spec.precision == "float32" else " (plain loss: float32)"
         yield Comparison(
-            "training step", f"SmallNet, 64-d, {side}-px images, batch {batch}, float32", "pairs",
-            batch, {k: partial(f, batch, side, str(device)) for k, f in forms.items()},
-            operations=_step_operations(batch, side),
+            "training step",
+            f"{network}, 64-d, {spec.size}-px images, batch {spec.batch}, {spec.precision}{note}",
+            "pairs", spec.batch,
+            {name: partial(_step, *form, spec, device) for name, form in forms.items()},
+            step_operations(spec), arithmetic=_arithmetic(spec, device),
         )  # fmt: skip
 
 
-def _step(views: Callable, loss: Callable, batch: int, side: int, device: str) -> Work:
+def _step_specs(device: torch.device, small: bool) -> Iterator[EmbeddingSpec]:
+    """SmallNets at the published size; the hourglass where it takes no minutes."""
+    for precision in precisions(device, small):
+        for batch in (2,) if small else (8, 32):
+            yield _spec(40 if small else 100, batch=batch, precision=precision)
+        if device.type == "cuda" or small:
+            size, batch = (44, 2) if small else (136, 16)
+            yield _spec(size, batch=batch, precision=precision, architecture="hourglass")
+
+
+def _arithmetic(spec: EmbeddingSpec, device: torch.device) -> str:
+    # PyTorch lets a GPU's float32 convolutions round their inputs.
+    tf32 = device.type == "cuda" and spec.precision == "float32"
+    return "TensorFloat32" if tf32 else spec.precision
+
+
+def _step(views: Callable, loss: Callable, spec: EmbeddingSpec, device: torch.device) -> Work:
     """Pairs, network, loss, gradients and optimizer, on the images of one batch."""
-    torch.manual_seed(0)
-    spec = _spec(side)
-    network = build_network("smallnet", 64).to(device, memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(network, spec)
-    draw = views(batch, side, device)
-
-    def work() -> None:
-        pair, grid = draw()
-        features = network(pair.contiguous(memory_format=torch.channels_last))
-        optimizer.zero_grad(set_to_none=True)
-        loss(*features.chunk(2), grid).backward()
-        optimizer.step()
-
-    return work
+    step, draw = Step(spec, loss, device), views(spec, str(device))
+    return lambda: step(*draw())
 
 
-def _our_views(batch: int, side: int, device: str) -> Callable[[], tuple[Tensor, Tensor]]:
-    draw = _our_pairs(batch, side, device)
+def _our_views(spec: EmbeddingSpec, device: str) -> Callable[[], tuple[Tensor, Tensor]]:
+    draw = _our_pairs(spec, device)
 
     def views() -> tuple[Tensor, Tensor]:
         first, second, pair = draw()
@@ -209,24 +228,13 @@ def _our_views(batch: int, side: int, device: str) -> Callable[[], tuple[Tensor,
     return views
 
 
-def _plain_views(batch: int, side: int, device: str) -> Callable[[], tuple[Tensor, Tensor]]:
-    draw = _plain_pairs(batch, side, device)
-    kept = side - 2 * _spec(side).crop
+def _plain_views(spec: EmbeddingSpec, device: str) -> Callable[[], tuple[Tensor, Tensor]]:
+    draw = _plain_pairs(spec, device)
     # The warp's own grid costs nothing more: any other serves the loss as well.
-    axis = torch.linspace(-1, 1, kept)
+    axis = torch.linspace(-1, 1, spec.size - 2 * spec.crop)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    grid = torch.stack([x, y], 2).expand(batch, -1, -1, -1).to(device)
+    grid = torch.stack([x, y], 2).expand(spec.batch, -1, -1, -1).to(device)
     return lambda: (torch.from_numpy(np.concatenate(draw())).to(device) / 255, grid)
-
-
-def _step_operations(batch: int, side: int) -> float:
-    """Multiplications and additions of SmallNet's convolutions, three times, and of the loss."""
-    kept = side - 2 * _spec(side).crop
-    half = kept // 2
-    convolutions = [(3, 20, 5, kept), (20, 48, 5, half), (48, 64, 5, half), (64, 80, 3, half),
-                    (80, 256, 3, half), (256, 64, 1, half)]  # fmt: skip
-    each = sum(2 * i * o * k**2 * s**2 for i, o, k, s in convolutions)
-    return 3 * 2 * batch * each + 9 * 2 * batch * half**4 * 64
 
 
 def _regressors(device: torch.device, small: bool) -> Iterator[Comparison]:

@@ -81,15 +81,33 @@ def _wake_libraries() -> None:
 class Machine:
     """How fast products and copies are here: the floor under everything that is measured."""
 
-    def __init__(self, device: torch.device, dtype: torch.dtype = torch.float32):
-        side = 2048 if device.type == "cpu" else 8192
-        matrix = torch.randn(side, side, device=device, dtype=dtype)
-        out = torch.empty_like(matrix)
-        best = min(seconds(lambda: torch.mm(matrix, matrix, out=out), device, 3))
-        self.operations = 2 * side**3 / best
-        """Floating-point operations a second of a large matrix product."""
+    def __init__(self, device: torch.device):
+        self.device = device
+        self._operations: dict[str, float] = {}
         source = torch.zeros(2**26 if device.type == "cpu" else 2**30, device=device)
         copy = torch.empty_like(source)
         best = min(seconds(lambda: copy.copy_(source), device, 3))
         self.bytes = 2 * source.nbytes / best
         """Bytes a second, read and written."""
+
+    def operations(self, arithmetic: str = "float32") -> float:
+        """Operations a second of a large matrix product, measured at the first call.
+
+        ``arithmetic``: float32, bfloat16, or TensorFloat32 (float32 with rounded inputs on a GPU).
+        """
+        if arithmetic not in self._operations:
+            self._operations[arithmetic] = self._product_rate(arithmetic)
+        return self._operations[arithmetic]
+
+    def _product_rate(self, arithmetic: str) -> float:
+        side = 2048 if self.device.type == "cpu" else 8192
+        dtype = torch.bfloat16 if arithmetic == "bfloat16" else torch.float32
+        matrix = torch.randn(side, side, device=self.device, dtype=dtype)
+        out = torch.empty_like(matrix)
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if arithmetic == "TensorFloat32" else "highest")
+        try:
+            best = min(seconds(lambda: torch.mm(matrix, matrix, out=out), self.device, 3))
+        finally:
+            torch.set_float32_matmul_precision(before)
+        return 2 * side**3 / best

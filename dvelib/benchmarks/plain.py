@@ -25,9 +25,10 @@ __all__ = ["batched_exchange_loss", "exchange_loss", "match_points", "regress", 
 def exchange_loss(first: Tensor, second: Tensor, grid: Tensor) -> Tensor:
     """Equation 5 sample by sample; the rebuilt descriptors go through a ``[D,HW,HW]`` product.
 
-    Shapes as in `dvelib.losses.exchange_loss`, raw descriptors.
+    Shapes as in `dvelib.losses.exchange_loss`, raw descriptors, bfloat16 ones in float32.
     """
     batch, _, height, _ = first.shape
+    first, second = _precise(first), _precise(second)
     distances = _distances(grid, height)
     total = first.new_zeros(())
     for b in range(batch):
@@ -40,16 +41,29 @@ def exchange_loss(first: Tensor, second: Tensor, grid: Tensor) -> Tensor:
     return total / (batch * height * height)
 
 
-def batched_exchange_loss(first: Tensor, second: Tensor, grid: Tensor) -> Tensor:
-    """Equation 5 on the whole batch at once, with autograd: every HW x HW matrix is kept."""
+def batched_exchange_loss(
+    first: Tensor, second: Tensor, grid: Tensor, *, auxiliary_learns: bool = True
+) -> Tensor:
+    """Equation 5 on the whole batch at once, with autograd: every HW x HW matrix is kept.
+
+    ``auxiliary_learns=False`` drops the gradient through the auxiliary descriptors: a wrong loss
+    of the right value, for experiments that have to tell the two apart.
+    """
     batch, _, height, _ = first.shape
+    first, second = _precise(first), _precise(second)
     distances = _distances(grid, height)
     source, target = first.flatten(2).mT, second.flatten(2).mT
     auxiliary = source.roll(-1, 0)
+    if not auxiliary_learns:
+        auxiliary = auxiliary.detach()
     rebuilt = (source @ auxiliary.mT).softmax(2) @ auxiliary
     probability = (rebuilt @ target.mT).softmax(2)
     distance = torch.stack([distances(b) for b in range(batch)])
     return (probability * distance).sum() / (batch * height * height)
+
+
+def _precise(maps: Tensor) -> Tensor:
+    return maps.to(torch.promote_types(maps.dtype, torch.float32))
 
 
 def _distances(grid: Tensor, height: int) -> Callable[[int], Tensor]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from dvelib.benchmarks.comparisons import run
+from dvelib.benchmarks.comparisons import precisions, run
+from dvelib.benchmarks.endings import CONTROL, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
 from dvelib.checkpoints import provenance
@@ -52,8 +53,11 @@ class Benchmark:
             "Hardware": made["hardware"],
             "Versions": ", ".join(f"{k} {v}" for k, v in made["versions"].items()),
             "Commit": str(made["commit"]),
-            "Matrix products": f"{self.machine.operations / 1e9:,.0f} billion operations a second, "
-            "float32",
+            "Matrix products": "; ".join(
+                f"{self.machine.operations(precision) / 1e9:,.0f} billion operations a second, "
+                f"{precision}"
+                for precision in precisions(self.device, self.small)
+            ),
             "Copies": f"{self.machine.bytes / 1e9:,.1f} GB a second, read and written",
             "Repeats": str(self.repeats),
             **({} if self.device.type == "cuda" else {"Not measured": "anything on a GPU"}),
@@ -95,8 +99,28 @@ class Benchmark:
     def growth_caption(self) -> str:
         return f"Maps of {SIDE}x{SIDE}; the chart above has {DIMENSION} dimensions."
 
+    def endings(self) -> pd.DataFrame:
+        """Where training ends by either form (see `dvelib.benchmarks.endings.ends`)."""
+        self.frames["endings"] = ends(str(self.device), self.small)
+        self.frames["endings gaps"] = gaps(self.frames["endings"])
+        return self.frames["endings"]
+
+    def endings_shown(self) -> pd.DataFrame:
+        """The ends by seed as a table to read."""
+        return by_seed(self.frames["endings"])
+
+    def endings_caption(self) -> str:
+        return f"What training ends at, on faces that it did not see. Control: {CONTROL}."
+
+    def endings_text(self) -> str:
+        """Whether the ends differ by more than seeds do, in words."""
+        return sentences(self.frames["endings"])
+
     def published_study(self) -> pd.DataFrame:
-        """Pairs a second and hours of each embedding that the paper trained on CelebA."""
+        """Pairs a second and hours of each embedding that the paper trained on CelebA.
+
+        One seed each, at its published size, batch and precision.
+        """
         study = Study.load("paper", without_data=True)
         lines = {}
         for name, spec in study.embeddings.items():
@@ -115,10 +139,10 @@ class Benchmark:
         return table
 
     def study_caption(self) -> str:
-        hours = self.frames["study"]["hours"].sum()
+        study = self.frames["study"]
         return (
             f"{PUBLISHED_IMAGES:,} images, {PUBLISHED_EPOCHS} epochs, at the rates measured here: "
-            f"{hours:,.0f} hours in all, one embedding after the other."
+            f"{study['hours'].sum():,.0f} hours for all {len(study)}, one after the other."
         )
 
     def record(self) -> str:

@@ -6,14 +6,14 @@ every ValueError names the argument and the shape it should have. Colours are sa
 colour-blind (seaborn's "colorblind"), and no message rests on colour alone.
 """
 
-from dvelib.plots.benchmarks import growth_lines, ratio_bars
+from dvelib.plots.benchmarks import ending_dots, growth_lines, ratio_bars
 from dvelib.plots.charts import cumulative_error, error_bars, error_by_count, loss_curves
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
 from dvelib.plots.landmark_errors import error_per_landmark
 from dvelib.plots.landmarks import predicted_landmarks, virtual_keypoints
 
 __all__ = [
-    "cumulative_error", "descriptor_maps", "error_bars", "error_by_count", "error_per_landmark",
-    "faces_grid", "growth_lines", "loss_curves", "matches", "predicted_landmarks", "ratio_bars",
-    "virtual_keypoints", "warp_examples",
+    "cumulative_error", "descriptor_maps", "ending_dots", "error_bars", "error_by_count",
+    "error_per_landmark", "faces_grid", "growth_lines", "loss_curves", "matches",
+    "predicted_landmarks", "ratio_bars", "virtual_keypoints", "warp_examples",
 ]  # fmt: skip

@@ -1,6 +1,8 @@
-"""Charts of benchmarks: how many times the time of ours, and how it grows."""
+"""Charts of benchmarks: times the time of ours, how it grows, where training ends."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -8,7 +10,7 @@ from pandas import DataFrame
 
 from dvelib.plots.parts import WIDTH, chart_axes, legend_below
 
-__all__ = ["growth_lines", "ratio_bars"]
+__all__ = ["ending_dots", "growth_lines", "ratio_bars"]
 
 
 def ratio_bars(frame: DataFrame, value: str = "ratio", xlabel: str = "times ours") -> Figure:
@@ -47,5 +49,30 @@ def growth_lines(frame: DataFrame, along: str, xlabel: str) -> Figure:
         places = sorted(frame["at"].unique())
         axis.set_xticks(places, [str(p) for p in places])
         axis.minorticks_off()
+    legend_below(figure, axes[0].get_legend_handles_labels()[0])
+    return figure
+
+
+def ending_dots(frame: DataFrame, measures: Mapping[str, str]) -> Figure:
+    """A row a seed and a panel a measure: the forms as dots, rings and crosses, in their order.
+
+    ``frame`` columns: seed, form (at most three) and those of ``measures``, which name the axes.
+    """
+    forms, seeds = list(frame["form"].unique()), list(frame["seed"].unique())
+    if len(forms) > 3:
+        raise ValueError(f"frame must hold at most three forms, got {', '.join(forms)}")
+    figure, axes = chart_axes(len(measures), WIDTH, 1.4 + 0.32 * len(seeds))
+    dot, ring, cross = sns.color_palette("colorblind", 3)
+    looks = [
+        {"s": 28, "color": dot, "zorder": 3},
+        {"s": 150, "facecolor": "none", "edgecolor": ring, "linewidth": 1.6},
+        {"s": 40, "color": cross, "marker": "x"},
+    ]
+    for axis, (column, label) in zip(axes, measures.items(), strict=True):
+        for form, look in zip(forms, looks, strict=False):
+            rows = frame[frame["form"] == form]
+            axis.scatter(rows[column], rows["seed"].map(seeds.index), label=form, **look)
+        axis.set(xlabel=label, ylim=(len(seeds) - 0.5, -0.5))
+        axis.set_yticks(range(len(seeds)), [f"seed {seed}" for seed in seeds])
     legend_below(figure, axes[0].get_legend_handles_labels()[0])
     return figure
