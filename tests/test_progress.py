@@ -38,3 +38,15 @@ def test_a_log_gets_lines(monkeypatch):
 def test_jobs_that_share_a_terminal_take_turns_by_lines(monkeypatch):
     text = shown(monkeypatch, Terminal(), **{progress.LINES_ONLY: "1"})
     assert "\r" not in text and text.count("\n") >= 4
+
+
+def test_a_notebook_shows_a_widget_unless_it_runs_in_batch(monkeypatch):
+    from tqdm.notebook import tqdm_notebook
+
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.delenv(progress.LINES_ONLY, raising=False)
+    with progress.progress_bar(3, "work", "things", silent=True) as bar:
+        assert isinstance(bar, tqdm_notebook)
+    monkeypatch.setenv(progress.LINES_ONLY, "1")
+    with progress.progress_bar(3, "work", "things", silent=True) as bar:
+        assert not isinstance(bar, tqdm_notebook)

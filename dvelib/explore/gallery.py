@@ -38,6 +38,7 @@ class Gallery:
     explored; without one, the embeddings that come along, and drawn faces. ``images``: a folder
     of pictures in place of those faces. ``embeddings``: folders (or names of those that come
     along) in place of the study's. ``regressor``: the folder of a user's own, with its embedding.
+    ``drawn``: how many faces are drawn, where there are no others.
 
     ``embeddings`` and ``regressors`` are by label; ``notes`` says what was replaced or left out.
     Raises StudyError, one sentence, for anything that is not there.
@@ -52,6 +53,7 @@ class Gallery:
         images: Path | str | None = None,
         embeddings: Sequence[Path | str] = (),
         regressor: Path | str | None = None,
+        drawn: int = DRAWN,
     ):
         self.notes: list[str] = []
         self._watching: list[Callable[[str], None]] = []
@@ -61,6 +63,7 @@ class Gallery:
         for embedding in self._chosen(embeddings):
             self.add(embedding)
         self._keep_one_size()
+        self._drawn = drawn
         self.faces = self._open_faces(images)
         self.regressors = self._fitting_regressors()
 
@@ -104,7 +107,7 @@ class Gallery:
             return open_dataset("folder", folder, "train", **size, skip_bad=True)
         if self.study:
             return self.study.matching_data(next(iter(self.embeddings.values())).spec)
-        return open_dataset("synthetic", None, "test", **size, limit=DRAWN)
+        return open_dataset("synthetic", None, "test", **size, limit=self._drawn)
 
     def _fitting_regressors(self) -> dict[str, LandmarkRegressor]:
         """By label, a regressor of these faces' landmarks (of any, where faces have none)."""

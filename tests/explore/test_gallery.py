@@ -1,7 +1,6 @@
 import pytest
 
 from dvelib import StudyError
-from dvelib.explore import gallery as module
 from dvelib.explore.gallery import Gallery
 from dvelib.own.landmark_file import write_names
 from tests.own.pictures import draw_folder
@@ -42,9 +41,8 @@ def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
     assert "No landmark regressor fits" in gallery.keypoints().still()
 
 
-def test_chosen_embeddings_alone_are_shown(monkeypatch):
-    monkeypatch.setattr(module, "DRAWN", 3)
-    gallery = Gallery(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"])
+def test_chosen_embeddings_alone_are_shown():
+    gallery = Gallery(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"], drawn=3)
     assert list(gallery.embeddings) == [
         "SmallNet 16-d without exchange", "SmallNet 16-d without exchange (2)"
     ]  # fmt: skip
@@ -57,11 +55,10 @@ def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
         Gallery(images=tmp_path / "nothing")
 
 
-def test_what_is_offered_later_is_seen_by_all_who_watch(monkeypatch):
-    monkeypatch.setattr(module, "DRAWN", 3)
-    gallery, seen = Gallery(embeddings=["smallnet-16d-plain"]), []
+def test_what_is_offered_later_is_seen_by_all_who_watch():
+    gallery, seen = Gallery(embeddings=["smallnet-16d-plain"], drawn=3), []
     gallery.watch(seen.append)
-    other = Gallery(embeddings=["smallnet-16d-exchange"]).embeddings.popitem()[1]
+    other = Gallery(embeddings=["smallnet-16d-exchange"], drawn=3).embeddings.popitem()[1]
     label = gallery.offer(other)
     assert gallery.offer(other) == label
     assert seen == [label, label] and label in gallery.embeddings
