@@ -16,7 +16,8 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["MISSING", "TEMPLATES", "data_text", "facts_html", "fill", "plain_text", "table_html"]
+__all__ = ["MISSING", "TEMPLATES", "data_name", "data_text", "deviation", "facts_html", "fill",
+           "plain_text", "table_html"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
@@ -87,6 +88,21 @@ def data_text(data: Mapping[str, Any] | str | None) -> str | None:
     if published == images:
         return f"{text} (the whole published split)"
     return f"{text} (the published split has {published:,}{_parts_text(data.get('parts'))})"
+
+
+def data_name(audit: Mapping[str, Any] | None) -> str:
+    """A dataset by its name, and where its images are not those of the published split, so."""
+    return f"{audit['dataset']}{deviation(audit)}" if audit else "unnamed data"
+
+
+def deviation(audit: Mapping[str, Any]) -> str:
+    """Where images are not those of the published split, what they are, so that no one misreads it.
+
+    Begins with a space, or is nothing.
+    """
+    if audit.get("stand_in") or not audit["published"]:
+        return " (stand-in)"
+    return "" if audit["complete"] else f" ({audit['images']} of {audit['published']:,})"
 
 
 def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
