@@ -45,7 +45,7 @@ CLAIMS = (
     ),
     Claim(
         "Matching", "At 3 dimensions exchange changes matching across identities little.",
-        MATCHING, "exchange", ACROSS, "little other", lambda row: row["dimension"] == 3,
+        MATCHING, "exchange", ACROSS, "little different", lambda row: row["dimension"] == 3,
     ),
     Claim(
         "Matching", "From 16 dimensions on, equivariance alone matches worse across identities "
@@ -59,7 +59,7 @@ CLAIMS = (
     ),
     Claim(
         "Matching", "Exchange costs nothing within an identity.",
-        MATCHING, "exchange", WITHIN, "no larger",
+        MATCHING, "exchange", WITHIN, "not larger",
     ),
     Claim(
         "Matching", "With exchange, 16 and more dimensions match better across identities than 3.",
@@ -80,7 +80,7 @@ CLAIMS = (
     ),
     Claim(
         "Landmarks", "At 3 dimensions exchange changes landmark errors little.",
-        EXCHANGE, "exchange", "iod", "little other", lambda row: row["dimension"] == 3,
+        EXCHANGE, "exchange", "iod", "little different", lambda row: row["dimension"] == 3,
     ),
     Claim(
         "Landmarks", "With exchange, 16 and more dimensions find landmarks better than 3.",
@@ -105,7 +105,7 @@ CLAIMS = (
         "Fine-tuning", "That rise is the raw products': by cosine, the form that fine-tuning "
         "trains, the error within an identity does not rise. (Not the paper's claim but our "
         "question to it.)",
-        FINETUNED_MATCHING, "finetuned", f"{WITHIN}, published, by cosine", "no larger",
+        FINETUNED_MATCHING, "finetuned", f"{WITHIN}, published, by cosine", "not larger",
     ),
     Claim(
         "Few annotated images", f"A handful of annotated images, {HANDFUL} or more, suffices to "

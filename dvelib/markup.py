@@ -16,8 +16,10 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-__all__ = ["MISSING", "TEMPLATES", "data_name", "data_text", "deviation", "facts_html", "fill",
-           "plain_text", "table_html"]
+__all__ = [
+    "MISSING", "TEMPLATES", "data_name", "data_text", "deviation", "duration", "facts_html", "fill",
+    "plain_text", "table_html",
+]  # fmt: skip
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
@@ -109,6 +111,14 @@ def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
     """Which parts of a split are there whole, in part or not at all."""
     counts = (f"{name} {c['found']:,} of {c['published']:,}" for name, c in (parts or {}).items())
     return "; " + ", ".join(counts) if parts else ""
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def facts_html(mapping: Mapping[str, Any]) -> Markup:

@@ -18,7 +18,7 @@ from dvelib.markup import data_name, plain_text
 
 __all__ = [
     "EXPLAINED", "NOT_REPRODUCED", "NOT_TESTABLE", "REPRODUCED", "RULES", "Finding", "Measurement",
-    "claims_text", "effect_text", "judge",
+    "claims_text", "judge",
 ]  # fmt: skip
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
@@ -38,12 +38,12 @@ class Rule:
 RULES = {
     "smaller": Rule("the whole interval lies above zero", lambda low, high, _: low > 0),
     "larger": Rule("the whole interval lies below zero", lambda low, high, _: high < 0),
-    "no larger": Rule(
+    "not larger": Rule(
         f"the interval stays above minus {MARGIN:.0%} of the error before",
         lambda low, high, margin: low > -margin,
         signed=False,
     ),
-    "little other": Rule(
+    "little different": Rule(
         f"the interval stays within {MARGIN:.0%} of the error before",
         lambda low, high, margin: -margin < low and high < margin,
         signed=False,
@@ -68,6 +68,7 @@ class Measurement:
     first: str = ""
     second: str = ""
     unit: str = ""
+    interval: str = ""
     seeds: int | None = None
     before: float | None = None
     after: float | None = None
@@ -75,6 +76,11 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     published: float | None = None
+
+    @property
+    def sized(self) -> str:
+        """The effect and its interval."""
+        return "{} ({} to {})".format(*map(plain_text, (self.effect, self.low, self.high)))
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class Finding:
             return f"No measurement: {'; '.join(reasons)}."
         agree = sum(m.verdict == REPRODUCED for m in self.tested)
         ends = sorted(self.tested, key=lambda m: m.effect)
-        sizes = " to ".join(dict.fromkeys(map(effect_text, (ends[0], ends[-1]))))
+        sizes = " to ".join(dict.fromkeys(f"{m.sized} {m.unit}" for m in (ends[0], ends[-1])))
         text = f"{agree} of {_count(len(self.tested), 'measurement')} as claimed; effect {sizes}"
         return text + (f"; {missing} could not be taken." if missing else ".")
 
@@ -124,7 +130,7 @@ def _measurements(claim: Claim, tables: Mapping[str, dict]) -> Iterator[Measurem
     for name, table in fitting.items():
         if "rows" not in table:
             state = table.get("state", "not run yet")
-            yield Measurement(name, table["title"], NOT_TESTABLE, f"the table is {state}")
+            yield Measurement(name, table["title"], NOT_TESTABLE, f"{table['title']}: {state}")
             continue
         rows = {row["label"]: row for row in table["rows"]}
         for line in table.get("effects") or ():
@@ -150,7 +156,7 @@ def _measurement(
     shown = ("first", "second", "seeds", "before", "after", "effect", "low", "high", "published")
     return Measurement(
         name, table["title"], verdict, reason, data_name(table.get("data")),
-        unit=table["unit"], **{key: line[key] for key in shown},
+        unit=table["unit"], interval=table["interval"], **{key: line[key] for key in shown},
     )  # fmt: skip
 
 
@@ -164,13 +170,6 @@ def _failure(rule: Rule, low: float, high: float) -> str:
 
 def _side(low: float) -> str:
     return "above" if low > 0 else "below"
-
-
-def effect_text(measurement: Measurement) -> str:
-    """An effect and its interval, with their unit."""
-    m = measurement
-    numbers = (plain_text(value) for value in (m.effect, m.low, m.high))
-    return "{} ({} to {}) {}".format(*numbers, m.unit)
 
 
 def _count(number: int, noun: str) -> str:
