@@ -129,17 +129,22 @@ def _measurements(claim: Claim, tables: Mapping[str, dict]) -> Iterator[Measurem
         yield Measurement("", "", NOT_TESTABLE, "no table of this profile is about it")
     for name, table in fitting.items():
         if "rows" not in table:
-            state = table.get("state", "not run yet")
-            yield Measurement(name, table["title"], NOT_TESTABLE, f"{table['title']}: {state}")
-            continue
-        rows = {row["label"]: row for row in table["rows"]}
-        for line in table.get("effects") or ():
-            if (
-                line["compares"] == claim.compares
-                and line["measure"] == claim.measure
-                and claim.among(rows[line["second"]])
-            ):
-                yield _measurement(claim, name, table, rows, line)
+            reason = f"{table['title']}: {table['state']}"
+            yield Measurement(name, table["title"], NOT_TESTABLE, reason)
+        else:
+            yield from _of_table(claim, name, table)
+
+
+def _of_table(claim: Claim, name: str, table: dict) -> Iterator[Measurement]:
+    rows = {row["label"]: row for row in table["rows"]}
+    wanted = [
+        line for line in table["effects"]
+        if (line["compares"], line["measure"]) == (claim.compares, claim.measure)
+        and claim.among(rows[line["second"]])
+    ]  # fmt: skip
+    if not wanted:
+        yield Measurement(name, table["title"], NOT_TESTABLE, "the table holds no such effect")
+    yield from (_measurement(claim, name, table, rows, line) for line in wanted)
 
 
 def _measurement(
