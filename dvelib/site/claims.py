@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from itertools import groupby
 
-import pandas as pd
 from markupsafe import Markup
 
 from dvelib.markup import fill, table_html
@@ -50,8 +49,10 @@ def _shown(name: str, finding: Finding, pages: dict) -> dict:
 
 
 def _table(measurements: tuple[Measurement, ...]) -> Markup:
-    index = pd.Index([f"{m.first} → {m.second}" for m in measurements], name="first → second")
-    frame = pd.DataFrame(
+    import pandas
+
+    index = pandas.Index([f"{m.first} → {m.second}" for m in measurements], name="first → second")
+    frame = pandas.DataFrame(
         {
             "faces": [m.on for m in measurements],
             "errors": [f"{m.before:.2f} → {m.after:.2f}" for m in measurements],

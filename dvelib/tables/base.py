@@ -16,19 +16,10 @@ from dvelib.errors import StudyError
 from dvelib.evaluation import uncertainty
 from dvelib.files import read_json, write_json
 from dvelib.study import Row, Study
-from dvelib.tables.effects import BASELINE, PRODUCTS, effect, row_pairs
+from dvelib.tables.effects import BASELINE, NOT_RUN, effect, readable, row_pairs
 from dvelib.training import resolve_device
 
-__all__ = ["NOT_RUN", "StudyTable", "measured", "number_range"]
-
-
-# How a page names the first and the second of what is compared.
-WORDS = {
-    "exchange": ("without", "with"),
-    "finetuned": ("before", "after"),
-    PRODUCTS: ("raw", "cosine"),
-}
-NOT_RUN = dict.fromkeys(("before", "after", "effect", "low", "high", "seeds"))
+__all__ = ["StudyTable", "measured", "number_range"]
 
 
 class StudyTable(ABC):
@@ -149,20 +140,12 @@ class StudyTable(ABC):
         return effect(self.unit_errors(first, measure), after)
 
     def effects_of(self, compares: str, *measures: str) -> pd.DataFrame:
-        """Effects that this profile measured, to read; ``measures``: these alone.
+        """Effects that this profile measured, to read; see `dvelib.tables.effects.readable`.
 
-        Columns embedding, dimension, measure, two that `WORDS` names, effect, low, high.
+        ``measures``: these alone.
         """
         dimensions = {row.label: row.spec.dimension for row in self.rows}
-        lines = [
-            (_name(line), dimensions[line["second"]], line["measure"])
-            + tuple(line[key] for key in ("before", "after", "effect", "low", "high"))
-            for line in self.effects
-            if line["compares"] == compares and line["seeds"]
-            and line["measure"] in (measures or self.measures)
-        ]
-        columns = ["embedding", "dimension", "measure", *WORDS[compares], "effect", "low", "high"]
-        return pd.DataFrame(lines, columns=columns)
+        return readable(self.effects, dimensions, compares, measures or self.measures)
 
     def training_facts(self) -> dict[str, str]:
         """What data, steps, time and hardware made the embeddings."""
@@ -242,12 +225,6 @@ class StudyTable(ABC):
             "embeddings": list(row.embeddings),
             "regressors": list(row.regressors),
         }
-
-
-def _name(line: dict) -> str:
-    """What both rows of an effect are."""
-    first = line["first"]
-    return first.replace(" without exchange", "") if line["compares"] == "exchange" else first
 
 
 def _key(row: Row) -> frozenset[tuple[str, object]]:

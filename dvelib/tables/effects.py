@@ -7,7 +7,7 @@ them still says which effects it does not measure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import pandas as pd
@@ -15,13 +15,21 @@ import pandas as pd
 from dvelib.evaluation import uncertainty
 from dvelib.profiles import RowSpec
 
-__all__ = ["BASELINE", "EMBEDDING", "PRODUCTS", "effect", "row_pairs"]
+__all__ = ["BASELINE", "EMBEDDING", "NOT_RUN", "PRODUCTS", "effect", "readable", "row_pairs"]
 
 # What two rows may differ by, and what the first of them has.
 COMPARED = {"exchange": False, "finetuned": False, "architecture": "smallnet"}
 # Compared with the smallest of the table.
 GROWING = ("dimension", "annotations")
 BASELINE, EMBEDDING, PRODUCTS = "baseline", "embedding", "products"
+# How a page names the first and the second of what is compared.
+WORDS = {
+    "exchange": ("without", "with"),
+    "finetuned": ("before", "after"),
+    PRODUCTS: ("raw", "cosine"),
+}
+NUMBERS = ("before", "after", "effect", "low", "high", "seeds")
+NOT_RUN = dict.fromkeys(NUMBERS)
 
 
 def row_pairs(rows: Sequence[RowSpec]) -> Iterator[tuple[str, RowSpec, RowSpec]]:
@@ -65,3 +73,30 @@ def effect(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float | int]:
         "high": high,
         "seeds": gap.shape[1],
     }
+
+
+def readable(
+    effects: Sequence[dict],
+    dimensions: Mapping[str, int],
+    compares: str,
+    measures: Collection[str],
+) -> pd.DataFrame:
+    """The recorded effects of one kind that were measured, a line each, as a page shows them.
+
+    ``dimensions``: by label of a row. Columns embedding, dimension, measure, two that `WORDS`
+    names, effect, low, high.
+    """
+    lines = [
+        (_name(line), dimensions[line["second"]], line["measure"])
+        + tuple(line[key] for key in NUMBERS if key != "seeds")
+        for line in effects
+        if line["compares"] == compares and line["measure"] in measures and line["seeds"]
+    ]
+    columns = ["embedding", "dimension", "measure", *WORDS[compares], "effect", "low", "high"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def _name(line: dict) -> str:
+    """What both rows of an effect are."""
+    first = line["first"]
+    return first.replace(" without exchange", "") if line["compares"] == "exchange" else first

@@ -22,8 +22,8 @@ from dvelib.evaluation import (
 )
 from dvelib.markup import data_text
 from dvelib.study import Row
-from dvelib.tables.base import NOT_RUN, StudyTable, measured
-from dvelib.tables.effects import PRODUCTS, effect
+from dvelib.tables.base import StudyTable, measured
+from dvelib.tables.effects import NOT_RUN, PRODUCTS, effect
 
 __all__ = ["FinetunedMatchingTable", "MatchingTable"]
 
