@@ -57,7 +57,7 @@ def _table(measurements: tuple[Measurement, ...]) -> Markup:
             "faces": [m.on for m in measurements],
             "errors": [f"{m.before:.2f} → {m.after:.2f}" for m in measurements],
             "effect": [m.sized for m in measurements],
-            "the paper's": [m.published for m in measurements],
+            "paper": [m.published for m in measurements],
             "verdict": [f"{m.verdict}: {m.reason}" for m in measurements],
         },
         index=index,

@@ -10,6 +10,8 @@ from tests.browser.checks import PHONE, SCHEMES, opened, problems
 from tests.pages import notebook, write
 from tests.recorded import of_the_paper, recorded, table_names
 
+PAPER = 718  # CSS pixels of A4 within its margins
+
 
 @pytest.fixture(scope="module")
 def site(executed, tmp_path_factory):
@@ -89,6 +91,13 @@ def test_print_hides_what_paper_cannot_do(browser, site):
         assert not window.is_visible("header nav")
         assert not window.is_visible("details.code")
         assert window.is_visible("figure img")
+
+
+def test_tables_fit_on_paper(browser, site):
+    for page in ("index.html", "claims.html", "tables/learned_embeddings.html"):
+        with opened(browser, site / page, width=PAPER) as (window, _):
+            window.emulate_media(media="print")
+            assert window.evaluate("document.documentElement.scrollWidth") <= PAPER, page
 
 
 class TestChecks:
