@@ -37,6 +37,11 @@ class Rule:
 
 RULES = {
     "smaller": Rule("the whole interval lies above zero", lambda low, high, _: low > 0),
+    "clearly smaller": Rule(
+        f"the whole interval lies above {MARGIN:.0%} of the error before",
+        lambda low, high, margin: low > margin,
+        signed=False,
+    ),
     "larger": Rule("the whole interval lies below zero", lambda low, high, _: high < 0),
     "not larger": Rule(
         f"the interval stays above minus {MARGIN:.0%} of the error before",

@@ -41,6 +41,7 @@ class TestRules:
         ("rule", "low", "high", "holds"),
         [
             ("smaller", 0.1, 2, True), ("smaller", -0.1, 2, False), ("smaller", -2, -1, False),
+            ("clearly smaller", 1.1, 2, True), ("clearly smaller", 0.9, 2, False),
             ("larger", -2, -0.1, True), ("larger", -2, 0.1, False), ("larger", 1, 2, False),
             ("not larger", -0.9, 5, True), ("not larger", -1.1, 5, False),
             ("little different", -0.9, 0.9, True), ("little different", -0.9, 1.1, False),
