@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame, Series
 
-__all__ = ["MISSING", "TEMPLATES", "data_text", "facts_html", "figure_png", "fill", "plain_text",
-           "table_html"]
+__all__ = [
+    "MISSING", "TEMPLATES", "data_name", "data_text", "deviation", "duration", "facts_html",
+    "figure_png", "fill", "plain_text", "table_html",
+]  # fmt: skip
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
@@ -94,10 +96,33 @@ def data_text(data: Mapping[str, Any] | str | None) -> str | None:
     return f"{text} (the published split has {published:,}{_parts_text(data.get('parts'))})"
 
 
+def data_name(audit: Mapping[str, Any] | None) -> str:
+    """A dataset by its name, and where its images are not those of the published split, so."""
+    return f"{audit['dataset']}{deviation(audit)}" if audit else "unnamed data"
+
+
+def deviation(audit: Mapping[str, Any]) -> str:
+    """Where images are not those of the published split, what they are, so that no one misreads it.
+
+    Begins with a space, or is nothing.
+    """
+    if audit.get("stand_in") or not audit["published"]:
+        return " (stand-in)"
+    return "" if audit["complete"] else f" ({audit['images']} of {audit['published']:,})"
+
+
 def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
     """Which parts of a split are there whole, in part or not at all."""
     counts = (f"{name} {c['found']:,} of {c['published']:,}" for name, c in (parts or {}).items())
     return "; " + ", ".join(counts) if parts else ""
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def facts_html(mapping: Mapping[str, Any]) -> Markup:

@@ -1,7 +1,8 @@
 """Keeping the numbers and pictures of a finished study in git, and the README's own in step.
 
-``outputs/published/<profile>/`` gets the results of each table, a README with the numbers to read
-and, of drawn faces, one figure; ``outputs/published/crowd.png`` shows the synthetic faces. The
+``outputs/published/<profile>/`` gets the results of each table, a README with the numbers to read,
+all of them in ``results.csv``, what they say of the paper's claims in ``claims.md`` and, of drawn
+faces, one figure; ``outputs/published/crowd.png`` shows the synthetic faces. The
 project's README shows one study's numbers between markers, written from those files alone.
 """
 
@@ -21,10 +22,12 @@ from dvelib.evaluation import PROTOCOLS, SETTINGS, example_matches
 from dvelib.files import ROOT, atomic_path, read_json, write_json
 from dvelib.plots import faces_grid, matches
 from dvelib.readme import MATCHING, results_text, speed_text
+from dvelib.site.numbers import numbers_csv
 from dvelib.study import Study
 from dvelib.tables import MatchingTable
+from dvelib.verdicts import claims_text, judge
 
-__all__ = ["leading_results", "publish", "publish_benchmark"]
+__all__ = ["leading_results", "publish", "publish_benchmark", "published_results"]
 
 PUBLISHED = ROOT / "outputs" / "published"
 README = ROOT / "README.md"
@@ -53,8 +56,16 @@ def publish(study: Study) -> Path:
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
     _write(folder / "README.md", f"# {study.profile.title}\n\n{results_text(folder)}")
+    results = published_results(folder)
+    _write(folder / "results.csv", numbers_csv(results.values()))
+    _write(folder / "claims.md", claims_text(judge(results)))
     _write(README, MARKED.sub(lambda m: m[1] + leading_results() + m[2], README.read_text()))
     return folder
+
+
+def published_results(folder: Path) -> dict[str, dict]:
+    """By table, what was published of a study."""
+    return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
 
 
 def leading_results() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dvelib.evaluation import PROTOCOLS, SETTINGS
 from dvelib.files import read_json
+from dvelib.markup import deviation
 
 __all__ = ["MATCHING", "results_text", "speed_text"]
 
@@ -58,7 +59,7 @@ def _regression_table(tables: list[dict], rows: list[dict[str, dict]]) -> str:
     """A line an embedding, a column a benchmark: ours with its interval, then the paper's."""
     lines = ["**Landmarks**, percent of inter-ocular distance; after the slash the paper's.", ""]
     names = [table["title"].split(":")[1].split(" landmark")[0].strip() for table in tables]
-    heads = [name + _deviation(table["data"]) for name, table in zip(names, tables, strict=True)]
+    heads = [name + deviation(table["data"]) for name, table in zip(names, tables, strict=True)]
     lines += ["| embedding | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
     for label in dict.fromkeys(label for table in rows for label in table):
         cells = (_landmark_cell(table.get(label)) for table in rows)
@@ -73,13 +74,6 @@ def _regression_table(tables: list[dict], rows: list[dict[str, dict]]) -> str:
             f"{made['Landmarks tested on']}; {made['Regressors']}."
         )
     return "\n".join([*lines, ""])
-
-
-def _deviation(audit: dict) -> str:
-    """Where the test images are not those of the published split, so that no one misreads it."""
-    if audit.get("stand_in") or not audit["published"]:
-        return " (stand-in)"
-    return "" if audit["complete"] else f" ({audit['images']} of {audit['published']:,})"
 
 
 def _few_table(table: dict) -> str:

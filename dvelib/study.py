@@ -219,7 +219,7 @@ class Study:
             {name: table.title for name, table in self.tables.items()},
             list(self.embeddings),
             [path.read_text() for path in templates],
-            code_digest("markup.py", "report.py", "site.py"),
+            code_digest("claims.py", "markup.py", "report.py", "site", "verdicts.py"),
         )
 
     def prepare(self) -> None:

@@ -19,3 +19,20 @@ def mirror(monkeypatch):
     monkeypatch.setattr(fetching, "PAUSE", 0)
     with running_mirror() as mirror:
         yield mirror
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory):
+    """The page of a notebook that succeeds, in the place of a table."""
+    from tests.pages import executed_page
+
+    return executed_page(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; the test is skipped where there is none."""
+    from tests.browser.checks import running_browser
+
+    with running_browser() as found:
+        yield found

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -141,6 +142,44 @@ def test_the_interval_holds_the_mean_and_shrinks_with_more_pairs():
         assert low < values[:count].mean() < high
         widths.append(high - low)
     assert widths[1] < widths[0] / 4
+
+
+def old_interval(values, draws=1000):
+    """The interval over units of one seed, as it was before there were several."""
+    index = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
+    return tuple(np.percentile(values[index].mean(axis=1), [2.5, 97.5]))
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_one_seed_has_the_interval_over_units_alone(kind):
+    values = np.random.default_rng(1).random(200).astype(kind)
+    assert uncertainty(pd.Series(values)) == old_interval(values)
+    assert uncertainty(pd.DataFrame({0: values})) == old_interval(values)
+
+
+def test_equal_seeds_add_nothing_to_the_interval():
+    values = np.random.default_rng(1).random(200)
+    low, high = uncertainty(pd.DataFrame(dict.fromkeys(range(5), values)))
+    assert (low, high) == pytest.approx(old_interval(values), rel=1e-12)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    """Whole seeds are drawn: their own differences do not vanish in the number of images."""
+    units = np.random.default_rng(1).normal(size=2000)
+    shifts = np.array([-1.0, 0.0, 1.0])
+    low, high = uncertainty(pd.DataFrame(units[:, None] + shifts))
+    # The mean of 3 of 3 shifts with replacement: standard deviation 0.82 over root 3.
+    assert high - low == pytest.approx(2 * 0.94, abs=0.4)
+    assert uncertainty(pd.DataFrame(units[:, None] + shifts)) == (low, high)
+
+
+def test_all_seeds_are_measured_on_the_same_drawn_units():
+    """What an easy image does to every seed does not average out over seeds."""
+    units = np.random.default_rng(1).normal(size=300)
+    noise = np.random.default_rng(2).normal(scale=1e-6, size=(300, 8))
+    low, high = uncertainty(pd.DataFrame(units[:, None] + noise))
+    one = uncertainty(pd.Series(units))
+    assert high - low == pytest.approx(one[1] - one[0], rel=0.01)
 
 
 def test_examples_have_the_shapes_that_the_figure_wants(faces):

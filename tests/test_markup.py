@@ -2,7 +2,7 @@
 
 import pytest
 
-from dvelib.markup import data_text
+from dvelib.markup import data_name, data_text, duration
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,16 @@ from dvelib.markup import data_text
 )  # fmt: skip
 def test_counts_stand_beside_the_published_ones(facts, text):
     assert data_text({"dataset": "X", "split": "test"} | facts) == text
+
+
+def test_data_that_are_not_the_published_are_named_so():
+    audit = {"dataset": "300-W", "images": 554, "published": 689, "complete": False}
+    assert data_name(audit) == "300-W (554 of 689)"
+    assert data_name(audit | {"stand_in": "others"}) == "300-W (stand-in)"
+    assert data_name(audit | {"published": None}) == "300-W (stand-in)"
+    assert data_name(audit | {"complete": True}) == "300-W"
+    assert data_name(None) == "unnamed data"
+
+
+def test_durations_are_said_as_people_do():
+    assert [duration(s) for s in (5, 119, 200, 7260)] == ["5 s", "119 s", "3 min", "2 h 01 min"]

@@ -6,6 +6,9 @@ import nbformat
 import pytest
 
 from dvelib.files import ROOT
+from dvelib.profiles import TableSpec
+from dvelib.site.pictures import HEADLINE
+from dvelib.spec import read_yaml
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FORBIDDEN = (ast.ClassDef, ast.FunctionDef, ast.For, ast.While)
@@ -39,6 +42,16 @@ def test_one_parameters_cell_with_a_comment_for_each_value(notebook):
     assert len(tagged) == 1
     for line in tagged[0].source.splitlines():
         assert "=" in line and "  # " in line, line
+
+
+def test_each_notebook_of_a_table_has_one_figure_for_the_index():
+    tables = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
+    kinds = {read_yaml(TableSpec, path).notebook for path in (ROOT / "params").glob("*.yaml")}
+    assert len(kinds) == 7
+    for name, content in tables.items():
+        tagged = [c for c in code(content) if HEADLINE in c.metadata.get("tags", [])]
+        assert len(tagged) == (name in kinds), name
+        assert all(cell.source.count("show(") == 1 for cell in tagged)
 
 
 def test_no_definitions_and_no_loops(notebook):

@@ -4,7 +4,9 @@ from dvelib import publish
 from dvelib.errors import StudyError
 from dvelib.files import ROOT
 from dvelib.readme import results_text, speed_text
+from dvelib.site.numbers import numbers_csv
 from dvelib.study import Study
+from dvelib.verdicts import claims_text, judge
 
 
 def test_the_readme_says_what_the_published_results_say():
@@ -14,6 +16,14 @@ def test_the_readme_says_what_the_published_results_say():
     assert "SmallNet 64-d without exchange" in found[0]
     for path in publish.PUBLISHED.glob("*/README.md"):
         assert path.read_text().endswith(results_text(path.parent))
+
+
+def test_claims_and_numbers_are_those_of_the_published_results():
+    """Of every study that was published since there are any."""
+    for path in publish.PUBLISHED.glob("*/claims.md"):
+        results = publish.published_results(path.parent)
+        assert path.read_text() == claims_text(judge(results))
+        assert (path.parent / "results.csv").read_text() == numbers_csv(results.values())
 
 
 def test_the_readme_says_what_the_benchmark_says():

@@ -1,5 +1,6 @@
 """The whole study on the smoke profile: once through, again, killed half-way, and failing."""
 
+import html
 import json
 import os
 import re
@@ -11,10 +12,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
+from dvelib.claims import CLAIMS
 from dvelib.data import open_dataset
 from dvelib.study import Study
+from tests.browser.checks import problems
 
 COMMAND = [sys.executable, "-m", "dvelib.cli", "study", "--profile", "smoke", "--outputs"]
 
@@ -115,6 +119,45 @@ def test_pages_ask_nothing_of_the_network(finished):
         assert not re.search(r'(?:src|href)="(?:https?:)?//', text), page
         assert not re.search(r"<script[^>]+src=|@import|<link[^>]+stylesheet", text), page
         assert all('alt="' in image for image in re.findall(r"<img[^>]*>", text)), page
+
+
+def test_every_page_is_whole_in_a_browser_without_network(finished, browser):
+    pages = sorted((finished / "smoke" / "site").rglob("*.html"))
+    study = Study.load("smoke")
+    assert len(pages) >= 2 + len(study.tables) + len(study.embeddings)
+    assert [fault for page in pages for fault in problems(browser, page)] == []
+
+
+def test_every_table_has_its_picture_on_a_small_index(finished):
+    index = (finished / "smoke" / "site" / "index.html").read_text()
+    assert index.count('class="picture"') == len(Study.load("smoke").tables)
+    assert len(index) < 2_000_000
+
+
+def test_every_effect_of_rows_that_ran_is_recorded_and_every_number_in_the_csv(finished):
+    ran = 0
+    for path in (finished / "smoke" / "tables").glob("*/results.json"):
+        results = json.loads(path.read_text())
+        ours = {row["label"]: row["ours"] for row in results["rows"]}
+        for line in results["effects"]:
+            measured = [ours[i] for i in (line["first"], line["second"]) if i in ours]
+            assert bool(line["seeds"]) == all(measured)
+            if line["first"] in ours and all(measured) and line["compares"] != "products":
+                means = [numbers[line["measure"]]["mean"] for numbers in measured]
+                assert [line["before"], line["after"]] == pytest.approx(means, rel=1e-4)
+                assert line["low"] <= line["effect"] <= line["high"]
+                ran += 1
+    assert ran > 50
+    frame = pandas.read_csv(finished / "smoke" / "site" / "results.csv")
+    lines = frame[(frame["kind"] == "row") & (frame["source"] == "ours")]
+    assert len(lines) == sum(len(r["ours"]) for table in rows(finished).values() for r in table)
+
+
+def test_claims_are_judged_from_what_ran(finished):
+    page = (finished / "smoke" / "site" / "claims.html").read_text()
+    assert all(claim.sentence.split(" (Not")[0] in html.unescape(page) for claim in CLAIMS)
+    assert "this profile does not run SmallNet 16-d" in page
+    assert "of one seed, which gives no interval over seeds" in page
 
 
 def test_a_second_run_does_nothing_and_says_so(finished):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +16,23 @@ from dvelib.errors import StudyError
 from dvelib.evaluation import uncertainty
 from dvelib.files import read_json, write_json
 from dvelib.study import Row, Study
+from dvelib.tables.effects import BASELINE, NOT_RUN, effect, readable, row_pairs
 from dvelib.training import resolve_device
 
 __all__ = ["StudyTable", "measured", "number_range"]
 
 
 class StudyTable(ABC):
-    """One table of the study under one profile, its embeddings trained."""
+    """One table of the study under one profile, its embeddings trained.
+
+    ``unit``: of its errors; ``units``: what they are means over; ``repeats``: what is repeated;
+    ``baseline``: the answer that needs no network.
+    """
+
+    unit: str
+    units: str
+    repeats = "seeds"
+    baseline: str
 
     def __init__(
         self,
@@ -71,6 +82,70 @@ class StudyTable(ABC):
             if not getattr(row.spec, by) and twin is not None:
                 pairs.append((row, twin))
         return pairs
+
+    @property
+    @abstractmethod
+    def measures(self) -> tuple[str, ...]:
+        """What is measured of each row, by the names that `numbers` has."""
+
+    @abstractmethod
+    def unit_errors(self, label: str, measure: str) -> pd.DataFrame:
+        """``[units, seeds]``: the mean error of each test unit under each seed."""
+
+    @abstractmethod
+    def baseline_errors(self, label: str, measure: str) -> pd.DataFrame:
+        """The same for the answer that needs no network, on the units of this row."""
+
+    @property
+    def interval(self) -> str:
+        """What intervals of this table rest on, in words."""
+        row = self.ran[0]
+        count = len(row.regressors or row.embeddings)
+        over = f"95 % bootstrap interval over {self.units}"
+        if count == 1:
+            return f"{over} of one seed, which gives no interval over seeds"
+        return f"{over} and {count} {self.repeats}"
+
+    @cached_property
+    def effects(self) -> list[dict]:
+        """All effects between rows, measure by measure, and against the baseline.
+
+        Keys compares, measure, first and second (labels), published (the paper's effect), before,
+        after, effect, low, high, seeds; None from before on where the profile does not run both
+        rows. See `dvelib.tables.effects`.
+        """
+        return list(self._effects())
+
+    def _effects(self) -> Iterator[dict]:
+        rows = {row.label: row for row in self.rows}
+        pairs = [(w, a.label, b.label) for w, a, b in row_pairs([row.spec for row in self.rows])]
+        pairs += [(BASELINE, None, label) for label in rows]
+        for compares, first, second in pairs:
+            ran = all(rows[label].embeddings for label in (first, second) if label)
+            for measure in self.measures:
+                printed = [rows[i].published.get(measure) if i else None for i in (first, second)]
+                yield {
+                    "compares": compares,
+                    "measure": measure,
+                    "first": first or self.baseline,
+                    "second": second,
+                    "published": None if None in printed else printed[0] - printed[1],
+                    **(self._effect(first, second, measure) if ran else NOT_RUN),
+                }
+
+    def _effect(self, first: str | None, second: str, measure: str) -> dict[str, float | int]:
+        after = self.unit_errors(second, measure)
+        if first is None:
+            return effect(self.baseline_errors(second, measure), after)
+        return effect(self.unit_errors(first, measure), after)
+
+    def effects_of(self, compares: str, *measures: str) -> pd.DataFrame:
+        """Effects that this profile measured, to read; see `dvelib.tables.effects.readable`.
+
+        ``measures``: these alone.
+        """
+        dimensions = {row.label: row.spec.dimension for row in self.rows}
+        return readable(self.effects, dimensions, compares, measures or self.measures)
 
     def training_facts(self) -> dict[str, str]:
         """What data, steps, time and hardware made the embeddings."""
@@ -130,7 +205,10 @@ class StudyTable(ABC):
             "digest": self.study.table_digest(self.name),
             "state": "complete",
             "headline": headline,
+            "unit": self.unit,
+            "interval": self.interval,
             "rows": [self._record_row(row) for row in self.rows],
+            "effects": self.effects,
             **more,
             "data": self.measured_on(),
             "made": self.made(),
@@ -154,9 +232,9 @@ def _key(row: Row) -> frozenset[tuple[str, object]]:
 
 
 def measured(
-    by_seed: list[float], units: pd.Series, *, ddof: int = 1
+    by_seed: list[float], units: pd.Series | pd.DataFrame, *, ddof: int = 1
 ) -> dict[str, float | int | None]:
-    """A number of a table: mean over seeds, 95 % interval over test units, spread over seeds.
+    """A number of a table: mean over seeds, 95 % interval over units and seeds, spread over seeds.
 
     The spread is the standard deviation of the sample, or with ``ddof=0`` of these seeds alone.
     """

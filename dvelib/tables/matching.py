@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -18,11 +19,11 @@ from dvelib.evaluation import (
     describe_images,
     example_images,
     matching_errors,
-    uncertainty,
 )
 from dvelib.markup import data_text
 from dvelib.study import Row
 from dvelib.tables.base import StudyTable, measured
+from dvelib.tables.effects import NOT_RUN, PRODUCTS, effect
 
 __all__ = ["FinetunedMatchingTable", "MatchingTable"]
 
@@ -38,6 +39,7 @@ class MatchingTable(StudyTable):
     """
 
     protocols: tuple[str, ...] = PROTOCOLS
+    unit, units, baseline = "px", "image pairs", REFERENCES[-1]
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -135,26 +137,23 @@ class MatchingTable(StudyTable):
         first = next(iter(self.errors.values()))[0]
         return {m: first[protocol, setting, m]["error"].to_numpy() for m in REFERENCES}
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return tuple(_measure(protocol, s) for protocol in self.protocols for s in SETTINGS)
+
+    def unit_errors(self, label: str, measure: str, method: str = DESCRIPTORS) -> pd.DataFrame:
+        """``[pairs, seeds]``: mean error of each pair of images, over its points."""
+        setting, _, protocol = measure.partition(", ")
+        key = protocol or PROTOCOLS[0], setting, method
+        seeds = (e[key].groupby("pair")["error"].mean() for e in self.errors[label])
+        return pd.DataFrame(dict(enumerate(seeds)))
+
+    def baseline_errors(self, label: str, measure: str) -> pd.DataFrame:
+        return self.unit_errors(label, measure, self.baseline)
+
     def pair_errors(self, label: str, protocol: str, setting: str) -> pd.Series:
         """Mean error of each pair of images, over its points and the seeds."""
-        seeds = [e[protocol, setting, DESCRIPTORS] for e in self.errors[label]]
-        return pd.concat(seeds).groupby("pair")["error"].mean()
-
-    def exchange_effect(self, protocol: str = PROTOCOLS[1]) -> pd.DataFrame:
-        """Error without exchange less error with it, by dimension, in both settings.
-
-        Columns dimension, setting, without, with, effect, low, high: the interval is a 95 %
-        bootstrap over image pairs, of the same pairs under both embeddings.
-        """
-        lines = []
-        for rows in self.pairs_of_rows():
-            for setting in SETTINGS:
-                without, with_ = (self.pair_errors(r.label, protocol, setting) for r in rows)
-                gap = without - with_
-                means = (without.mean(), with_.mean(), gap.mean())
-                lines.append((rows[0].spec.dimension, setting, *means, *uncertainty(gap)))
-        columns = ["dimension", "setting", "without", "with", "effect", "low", "high"]
-        return pd.DataFrame(lines, columns=columns)
+        return self.unit_errors(label, _measure(protocol, setting)).mean(axis=1)
 
     def maps(self, count: int = 6) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Cropped faces ``[N,3,s,s]`` uint8 and, by label, their descriptor maps."""
@@ -174,26 +173,21 @@ class MatchingTable(StudyTable):
     def measured_on(self) -> dict[str, object]:
         return self.faces.split_audit()
 
-    def record(self, headline: str, effects: pd.DataFrame | None = None) -> None:
-        """Write ``results.json``, with the references and the effects of exchange."""
-        super().record(
-            headline,
-            references={protocol: self.references(protocol) for protocol in self.protocols},
-            effects=None if effects is None else effects.to_dict("records"),
-        )
+    def record(self, headline: str) -> None:
+        """Write ``results.json``, with the references."""
+        references = {protocol: self.references(protocol) for protocol in self.protocols}
+        super().record(headline, references=references)
 
     def numbers(self, row: Row) -> dict[str, dict]:
         """By setting under the published protocol, and by setting and name under the other."""
         return {
-            setting if protocol == PROTOCOLS[0] else f"{setting}, {protocol}": self._measured(
-                row.label, protocol, setting
-            )
+            _measure(protocol, setting): self._measured(row.label, protocol, setting)
             for protocol in self.protocols
             for setting in SETTINGS
         }
 
     def _measured(self, label: str, protocol: str, setting: str) -> dict:
-        pairs = self.pair_errors(label, protocol, setting)
+        pairs = self.unit_errors(label, _measure(protocol, setting))
         return measured(self._by_seed(label, protocol, setting), pairs)
 
 
@@ -202,41 +196,23 @@ class FinetunedMatchingTable(MatchingTable):
 
     protocols = (PROTOCOLS[0], COSINE, PROTOCOLS[1])
 
-    def cosine_effect(self) -> pd.DataFrame:
-        """Error by raw products less error by cosine, on the same lattice, row by row.
-
-        Columns embedding, setting, raw, cosine, effect, low, high: the interval is a 95 %
-        bootstrap over image pairs.
-        """
-        lines = []
-        for row in self.ran:
+    def _effects(self) -> Iterator[dict]:
+        """Those of every table, and raw products beside cosine, on the same lattice."""
+        yield from super()._effects()
+        for row in self.rows:
             for setting in SETTINGS:
-                raw, cosine = (
-                    self.pair_errors(row.label, protocol, setting)
-                    for protocol in (PROTOCOLS[0], COSINE)
-                )
-                gap = raw - cosine
-                means = (raw.mean(), cosine.mean(), gap.mean())
-                lines.append((row.label, setting, *means, *uncertainty(gap)))
-        columns = ["embedding", "setting", "raw", "cosine", "effect", "low", "high"]
-        return pd.DataFrame(lines, columns=columns)
+                line = {"compares": PRODUCTS, "measure": setting, "published": None}
+                line |= {"first": row.label, "second": row.label}
+                yield line | (self._products(row.label, setting) if row.embeddings else NOT_RUN)
 
-    def finetuning_effect(self) -> pd.DataFrame:
-        """Error before fine-tuning less error after it, by protocol and setting.
+    def _products(self, label: str, setting: str) -> dict[str, float | int]:
+        raw, cosine = (_measure(protocol, setting) for protocol in (PROTOCOLS[0], COSINE))
+        return effect(self.unit_errors(label, raw), self.unit_errors(label, cosine))
 
-        Columns embedding, setting, protocol, before, after, effect, low, high: the interval is a
-        95 % bootstrap over image pairs, of the same pairs under both embeddings.
-        """
-        lines = []
-        for rows in self.pairs_of_rows("finetuned"):
-            for setting in SETTINGS:
-                for protocol in self.protocols:
-                    before, after = (self.pair_errors(r.label, protocol, setting) for r in rows)
-                    gap = before - after
-                    means = (before.mean(), after.mean(), gap.mean())
-                    lines.append((rows[0].label, setting, protocol, *means, *uncertainty(gap)))
-        columns = ["embedding", "setting", "protocol", "before", "after", "effect", "low", "high"]
-        return pd.DataFrame(lines, columns=columns)
+
+def _measure(protocol: str, setting: str) -> str:
+    """A setting under the published protocol, setting and protocol under any other."""
+    return setting if protocol == PROTOCOLS[0] else f"{setting}, {protocol}"
 
 
 def _split(errors: pd.DataFrame) -> Errors:

@@ -11,7 +11,7 @@ import torch
 from dvelib.checkpoints import TrainedRegressor, load_regressor
 from dvelib.data import FaceDataset
 from dvelib.data.audit import shared_images
-from dvelib.evaluation import describe_images, uncertainty
+from dvelib.evaluation import describe_images
 from dvelib.markup import data_text
 from dvelib.matching import inter_ocular_error
 from dvelib.regression import predict
@@ -35,6 +35,7 @@ class RegressionTable(StudyTable):
 
     measure = "iod"
     ddof = 1
+    unit, units, baseline = "%", "test images", MEAN_SHAPE
 
     @cached_property
     def regressors(self) -> dict[str, list[TrainedRegressor]]:
@@ -128,6 +129,18 @@ class RegressionTable(StudyTable):
     def references(self) -> dict[str, float]:
         return {MEAN_SHAPE: self._trivial()["mean"]}
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+    def unit_errors(self, label: str, measure: str) -> pd.DataFrame:
+        """``[images, seeds]``: mean error of each test image, over its landmarks."""
+        return pd.DataFrame(np.stack([np.nanmean(e, axis=1) for e in self.errors[label]], axis=1))
+
+    def baseline_errors(self, label: str, measure: str) -> pd.DataFrame:
+        images = np.nanmean(self.mean_shape_errors, axis=1)
+        return pd.DataFrame(dict.fromkeys(range(len(self.errors[label])), images))
+
     def image_errors(self, label: str) -> pd.Series:
         """Mean error of each test image, over its landmarks and the seeds."""
         return pd.Series(np.nanmean(np.stack(self.errors[label]), axis=(0, 2)))
@@ -151,23 +164,6 @@ class RegressionTable(StudyTable):
         reference = {MEAN_SHAPE: np.nanmean(self.mean_shape_errors, axis=0)}
         names = FIVE if len(shape) == len(FIVE) else None
         return {"names": names, "shape": shape, "reference": reference}
-
-    def effect(self, by: str = "exchange") -> pd.DataFrame:
-        """Error without exchange less error with it (or ``by="finetuned"``), pair by pair of rows.
-
-        Columns embedding, dimension, without, with, effect, low, high: the interval is a 95 %
-        bootstrap over test images, of the same images under both embeddings.
-        """
-        lines = []
-        for rows in self.pairs_of_rows(by):
-            without, with_ = (self.image_errors(row.label) for row in rows)
-            gap = without - with_
-            label = rows[0].label
-            name = label.replace(" without exchange", "") if by == "exchange" else label
-            means = (without.mean(), with_.mean(), gap.mean())
-            lines.append((name, rows[0].spec.dimension, *means, *uncertainty(gap)))
-        columns = ["embedding", "dimension", "without", "with", "effect", "low", "high"]
-        return pd.DataFrame(lines, columns=columns)
 
     def examples(self, label: str, each: int = 6) -> dict[str, object]:
         """The faces found best, middling and worst: for `dvelib.plots.predicted_landmarks`."""
@@ -232,12 +228,11 @@ class RegressionTable(StudyTable):
     def measured_on(self) -> dict[str, object]:
         return self.faces(self.ran[0].label).split_audit()
 
-    def record(self, headline: str, effects: pd.DataFrame | None = None) -> None:
-        """Write ``results.json``, with the trivial answer's error and the effects of exchange."""
+    def record(self, headline: str) -> None:
+        """Write ``results.json``, with the trivial answer's error and whose labels were learned."""
         super().record(
             headline,
             references={MEAN_SHAPE: self._trivial()},
-            effects=None if effects is None else effects.to_dict("records"),
             learned_on=self.faces(self.ran[0].label, "train").split_audit(),
             context=self.context(),
         )
@@ -247,7 +242,7 @@ class RegressionTable(StudyTable):
 
     def _measured(self, label: str) -> dict:
         by_seed = [float(np.nanmean(errors)) for errors in self.errors[label]]
-        return measured(by_seed, self.image_errors(label), ddof=self.ddof)
+        return measured(by_seed, self.unit_errors(label, self.measure), ddof=self.ddof)
 
     def _trivial(self) -> dict:
         errors = self.mean_shape_errors
@@ -260,6 +255,7 @@ class FewAnnotationsTable(RegressionTable):
 
     measure = "mean_iod"
     ddof = 0  # as published
+    repeats = "picks of annotated images"
 
     def comparison(self) -> pd.DataFrame:
         """Paper beside ours, both with the deviation over picks."""

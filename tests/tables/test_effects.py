@@ -1,0 +1,74 @@
+"""Which rows are compared follows from the table; an effect is that of the same units and seeds."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dvelib.files import ROOT
+from dvelib.profiles import TableSpec
+from dvelib.spec import read_yaml
+from dvelib.tables.effects import effect, row_pairs
+
+
+def pairs_of(name):
+    rows = read_yaml(TableSpec, ROOT / "params" / f"{name}.yaml").rows
+    return [(what, first.label, second.label) for what, first, second in row_pairs(rows)]
+
+
+def test_rows_of_the_exchange_ablation():
+    pairs = pairs_of("ablation_exchange_matching")
+    # 4 dimensions with and without; 3 dimensions beside 3 larger ones, with and without.
+    assert Counter(what for what, *_ in pairs) == {"exchange": 4, "dimension": 6}
+    assert ("exchange", "SmallNet 16-d without exchange", "SmallNet 16-d with exchange") in pairs
+    assert (
+        "dimension", "SmallNet 3-d without exchange", "SmallNet 64-d without exchange"
+    ) in pairs  # fmt: skip
+
+
+def test_rows_of_fine_tuning_and_of_a_larger_network():
+    pairs = pairs_of("ablation_finetuning_300w")
+    assert Counter(what for what, *_ in pairs) == {
+        "finetuned": 5, "architecture": 2, "dimension": 6,
+    }  # fmt: skip
+    network = [pair for pair in pairs if pair[0] == "architecture"]
+    assert network[0][1:] == ("SmallNet 64-d with exchange", "Hourglass 64-d with exchange")
+
+
+def test_rows_of_few_annotated_images():
+    pairs = pairs_of("limited_annotations")
+    counts = Counter(what for what, *_ in pairs)
+    # 3 embeddings, each from 1 image to 3 other counts; 2 beside the first at each of 4.
+    assert counts == {"annotations": 9, "embedding": 8, "architecture": 4}
+    start = "SmallNet 3-d without exchange, fine-tuned"
+    assert (
+        "embedding", f"{start}, 5 images annotated",
+        "SmallNet 64-d with exchange, fine-tuned, 5 images annotated",
+    ) in pairs  # fmt: skip
+
+
+def test_the_order_of_rows_does_not_matter():
+    rows = read_yaml(TableSpec, ROOT / "params" / "ablation_exchange_matching.yaml").rows
+    assert set(map(str, row_pairs(rows))) == set(map(str, row_pairs(rows[::-1])))
+
+
+class TestEffect:
+    def test_is_the_first_less_the_second(self):
+        first = pd.DataFrame({0: [3.0, 5.0], 1: [4.0, 6.0]})
+        found = effect(first, first - 1)
+        assert found == {
+            "before": 4.5, "after": 3.5, "effect": 1.0, "low": 1.0, "high": 1.0, "seeds": 2,
+        }  # fmt: skip
+
+    def test_compares_the_same_units(self):
+        """Units that vary far more than the effect do not hide it."""
+        errors = pd.DataFrame({0: np.random.default_rng(0).normal(scale=100, size=50)})
+        noise = np.random.default_rng(1).normal(scale=0.1, size=(50, 1))
+        found = effect(errors, errors - 1 + noise)
+        assert 0.9 < found["low"] < found["effect"] < found["high"] < 1.1
+
+    def test_units_without_an_error_are_left_out(self):
+        first = pd.DataFrame({0: [3.0, np.nan, 5.0]})
+        found = effect(first, first - 1)
+        assert (found["before"], found["low"], found["high"]) == pytest.approx((4, 1, 1))
