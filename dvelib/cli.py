@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "publish", _publish, "Keep a finished study's results in git, and in the README."
     )
     publish.add_argument("--weights", action="store_true",
-                         help="its small embeddings, too, as those that come along")
+                         help="instead, make its small embeddings those that come along")
     for name, run, text in (
         ("fetch", _fetch, "Download a published dataset and unpack it where the study looks."),
         ("check", _check, "Say what is there of a dataset beside what was published."),
@@ -296,14 +296,13 @@ def _site(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from dvelib.publish import publish
+    from dvelib.publish import publish, publish_weights
 
     study = _load(options)
-    print(f"published in {publish(study)}")
     if options.weights:
-        from dvelib.pretrained.shipping import ship
-
-        print("\n".join(f"ships {folder}" for folder in ship(study)))
+        print("\n".join(f"comes along: {folder}" for folder in publish_weights(study)))
+    else:
+        print(f"published in {publish(study)}")
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -21,13 +21,14 @@ from dvelib.errors import StudyError
 from dvelib.evaluation import PROTOCOLS, SETTINGS, example_matches
 from dvelib.files import ROOT, atomic_path, read_json, write_json
 from dvelib.plots import faces_grid, matches
-from dvelib.readme import MATCHING, results_text, speed_text
+from dvelib.readme import MATCHING, results_text, speed_text, summary_text
 from dvelib.site.numbers import numbers_csv
 from dvelib.study import Study
 from dvelib.tables import MatchingTable
 from dvelib.verdicts import claims_text, judge
 
-__all__ = ["leading_results", "publish", "publish_benchmark", "published_results"]
+__all__ = ["leading_results", "publish", "publish_benchmark", "publish_weights",
+           "published_results"]
 
 PUBLISHED = ROOT / "outputs" / "published"
 README = ROOT / "README.md"
@@ -71,7 +72,22 @@ def published_results(folder: Path) -> dict[str, dict]:
 def leading_results() -> str:
     """The published numbers that the project's README shows, in markdown."""
     folders = (PUBLISHED / name for name in LEADING)
-    return results_text(next(folder for folder in folders if folder.exists()))
+    folder = next(folder for folder in folders if folder.exists())
+    return summary_text(folder, folder.relative_to(README.parent).as_posix())
+
+
+def publish_weights(study: Study) -> list[Path]:
+    """Make a study's small embeddings those that come along, and draw what they find.
+
+    The picture is what the explorer begins with, on drawn faces. Returns the embeddings' folders.
+    Raises StudyError where the study lacks one.
+    """
+    from dvelib.explore import Gallery
+    from dvelib.pretrained.shipping import ship
+
+    folders = ship(study)
+    _save(Gallery().matches().figure, PUBLISHED / "exchange.png")
+    return folders
 
 
 def publish_benchmark(folder: Path) -> Path:

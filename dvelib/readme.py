@@ -7,8 +7,9 @@ from pathlib import Path
 from dvelib.evaluation import PROTOCOLS, SETTINGS
 from dvelib.files import read_json
 from dvelib.markup import deviation
+from dvelib.verdicts import count_verdicts, judge
 
-__all__ = ["MATCHING", "results_text", "speed_text"]
+__all__ = ["MATCHING", "results_text", "speed_text", "summary_text"]
 
 MATCHING = "ablation_exchange_matching"
 REGRESSIONS, FINETUNING = "ablation_exchange_regression_", "ablation_finetuning_"
@@ -24,6 +25,27 @@ def results_text(folder: Path) -> str:
         parts += [_regression_table(regressions, _rows_by_table(regressions, folder))]
     if (path := folder / f"{FEW}.json").exists():
         parts += [_few_table(read_json(path))]
+    return "\n".join(parts)
+
+
+def summary_text(folder: Path, address: str) -> str:
+    """The same in short: matching and landmarks, the claims counted, the way to all the rest.
+
+    ``address``: of the folder, for links.
+    """
+    results = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+    matching = results[MATCHING]
+    parts = [f"### {matching['data']['dataset']} (`{matching['profile']}`)", ""]
+    parts += [_matching_table(matching)]
+    if regressions := [results[name] for name in results if name.startswith(REGRESSIONS)]:
+        parts += [_regression_table(regressions, _rows_by_table(regressions, folder), notes=False)]
+    parts += [
+        f"**The paper's claims**: {count_verdicts(judge(results))}, "
+        f"[one by one]({address}/claims.md) with effects, intervals and rules. "
+        f"[What each benchmark was, and few annotated images]({address}/README.md); "
+        f"[every number with what made it]({address}/results.csv).",
+        "",
+    ]
     return "\n".join(parts)
 
 
@@ -55,7 +77,9 @@ def _matching_table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def _regression_table(tables: list[dict], rows: list[dict[str, dict]]) -> str:
+def _regression_table(
+    tables: list[dict], rows: list[dict[str, dict]], notes: bool = True
+) -> str:
     """A line an embedding, a column a benchmark: ours with its interval, then the paper's."""
     lines = ["**Landmarks**, percent of inter-ocular distance; after the slash the paper's.", ""]
     names = [table["title"].split(":")[1].split(" landmark")[0].strip() for table in tables]
@@ -67,7 +91,7 @@ def _regression_table(tables: list[dict], rows: list[dict[str, dict]]) -> str:
     (trivial,) = tables[0]["references"]
     means = (f"{table['references'][trivial]['mean']:.2f}" for table in tables)
     lines += [f"| *{trivial}* | " + " | ".join(means) + " |", ""]
-    for name, table in zip(names, tables, strict=True):
+    for name, table in zip(names, tables, strict=True) if notes else ():
         made = table["made"]
         lines.append(
             f"- {name}: learned on {made['Landmarks learned on']}; tested on "

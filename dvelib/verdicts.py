@@ -10,6 +10,7 @@ Notable:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from dvelib.markup import data_name, plain_text
 
 __all__ = [
     "EXPLAINED", "NOT_REPRODUCED", "NOT_TESTABLE", "REPRODUCED", "RULES", "Finding", "Measurement",
-    "claims_text", "judge",
+    "claims_text", "count_verdicts", "judge",
 ]  # fmt: skip
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
@@ -184,6 +185,12 @@ def _side(low: float) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def count_verdicts(findings: list[Finding]) -> str:
+    """How many claims have each verdict, in words."""
+    counts = Counter(finding.verdict for finding in findings)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
 def claims_text(findings: list[Finding]) -> str:

@@ -18,7 +18,8 @@ def test_each_is_small_and_knows_what_made_it(name):
     embedding = load_pretrained(name)
     assert embedding.spec.slug.startswith(name)
     assert embedding.provenance["data"]["images"] > 10_000
-    assert embedding.provenance["commit"] and embedding.provenance["stored"] == "float16"
+    assert embedding.provenance["stored"] == "float16"
+    assert embedding.provenance["trained_as"].startswith(embedding.spec.slug)
     assert len(embedding.history) > 10
     assert (HERE / name / "weights.safetensors").stat().st_size < 750_000
     maps = embedding.network(torch.rand(1, 3, 50, 50))

@@ -67,6 +67,8 @@ def _halved(folder: Path, target: Path) -> None:
     if not all(torch.isfinite(v).all() for v in halves.values()):
         raise StudyError(f"{folder} has weights beyond half precision")
     made = read_json(target / checkpoints.PROVENANCE)
-    write_json(target / checkpoints.PROVENANCE, made | {"stored": "float16"})
+    # The name of its folder holds the digest of its specification, images and code.
+    made |= {"trained_as": folder.name, "stored": "float16"}
+    write_json(target / checkpoints.PROVENANCE, made)
     with atomic_path(target / checkpoints.WEIGHTS) as path:
         save_file(halves, path)

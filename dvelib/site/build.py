@@ -14,10 +14,10 @@ from pathlib import Path
 from dvelib.errors import StudyError
 from dvelib.markup import fill
 from dvelib.site.cards import embedding_line, read_if_there, study_facts, table_card
-from dvelib.site.claims import claims_page, count_verdicts
+from dvelib.site.claims import claims_page
 from dvelib.site.numbers import COLUMNS, numbers_csv
 from dvelib.site.pages import CLAIMS, INDEX, NUMBERS, links, render_titled
-from dvelib.verdicts import judge
+from dvelib.verdicts import count_verdicts, judge
 
 __all__ = ["build_site"]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import groupby
 
 from markupsafe import Markup
 
 from dvelib.markup import fill, table_html
 from dvelib.site.pages import CLAIMS, INDEX, links
-from dvelib.verdicts import EXPLAINED, NOT_TESTABLE, RULES, Finding, Measurement
+from dvelib.verdicts import EXPLAINED, NOT_TESTABLE, RULES, Finding, Measurement, count_verdicts
 
-__all__ = ["claims_page", "count_verdicts"]
+__all__ = ["claims_page"]
 
 UNITS = {"px": "pixels of a 70-pixel face", "%": "percent of the inter-ocular distance"}
 
@@ -25,12 +24,6 @@ def claims_page(findings: list[Finding], study: str, about: str | None, pages: d
         rules=RULES, links=links(INDEX, CLAIMS), counts=count_verdicts(findings),
         topics=[(topic, [_shown(*item, pages) for item in items]) for topic, items in topics],
     )  # fmt: skip
-
-
-def count_verdicts(findings: list[Finding]) -> str:
-    """How many claims have each verdict, in words."""
-    counts = Counter(finding.verdict for finding in findings)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
 def _shown(name: str, finding: Finding, pages: dict) -> dict:
