@@ -35,6 +35,7 @@ README = ROOT / "README.md"
 # Whose numbers the project's README shows: the first of these that was published.
 LEADING = ("faces", "quick")
 SHOWN = 6  # faces that the figure finds the landmarks in
+MATCHES = "Landmarks of the left face found in six others, without and with exchange"
 SPEED = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
@@ -52,11 +53,13 @@ def publish(study: Study) -> Path:
             raise StudyError(f"the table {table} has no results of today: run the study first")
         write_json(folder / f"{table}.json", results)
     # Drawn faces only: photographs of people stay out of version control.
+    picture = ""
     if MATCHING in study.tables and study.profile.matching.data.name == "synthetic":
         _save(_effect(study), folder / "matches.png")
+        picture = f"![{MATCHES}](matches.png)\n\n"
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
-    _write(folder / "README.md", f"# {study.profile.title}\n\n{results_text(folder)}")
+    _write(folder / "README.md", f"# {study.profile.title}\n\n{picture}{results_text(folder)}")
     results = published_results(folder)
     _write(folder / "results.csv", numbers_csv(results.values()))
     _write(folder / "claims.md", claims_text(judge(results)))

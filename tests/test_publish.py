@@ -42,5 +42,7 @@ def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):
 
 def test_pictures_of_the_readme_are_there():
     text = (ROOT / "README.md").read_text()
-    for path in ("outputs/published/crowd.png", "outputs/published/quick/matches.png"):
+    for path in ("outputs/published/crowd.png", "outputs/published/exchange.png"):
         assert path in text and (ROOT / path).exists()
+    for path in publish.PUBLISHED.glob("*/matches.png"):
+        assert "](matches.png)" in path.with_name("README.md").read_text()
