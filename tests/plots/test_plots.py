@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dvelib import plots
-from dvelib.plots.images import _descriptor_colours
+from dvelib.plots.images import descriptor_colours
 
 matplotlib.use("Agg")
 SIDE = 20
@@ -89,18 +89,18 @@ class TestDescriptorMaps:
     def test_equal_descriptors_have_equal_colours_on_every_face(self):
         maps = np.random.default_rng(0).normal(size=(1, 16, 8, 8))
         # Length does not matter: descriptors are compared as unit vectors.
-        colours = _descriptor_colours(np.concatenate([maps, 7 * maps]))
+        colours = descriptor_colours(np.concatenate([maps, 7 * maps]))
         np.testing.assert_allclose(colours[0], colours[1])
         assert colours.min() >= 0 and colours.max() <= 1
 
     def test_three_dimensions_are_the_colour_itself(self):
         maps = np.zeros((1, 3, 1, 1))
         maps[0, :, 0, 0] = [0, 5, 0]
-        np.testing.assert_allclose(_descriptor_colours(maps)[0, 0, 0], [0.5, 1, 0.5])
+        np.testing.assert_allclose(descriptor_colours(maps)[0, 0, 0], [0.5, 1, 0.5])
 
     @pytest.mark.parametrize("dimension", [1, 2])
     def test_fewer_than_three_dimensions(self, dimension):
-        assert _descriptor_colours(np.ones((1, dimension, 2, 2))).shape == (1, 2, 2, 3)
+        assert descriptor_colours(np.ones((1, dimension, 2, 2))).shape == (1, 2, 2, 3)
 
     def test_says_what_does_not_fit(self, faces):
         with pytest.raises(ValueError, match=r"features\['wide'\] must be \[3,D,H,W\]"):
