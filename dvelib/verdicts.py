@@ -190,7 +190,8 @@ def _count(number: int, noun: str) -> str:
 def count_verdicts(findings: list[Finding]) -> str:
     """How many claims have each verdict, in words."""
     counts = Counter(finding.verdict for finding in findings)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    found = (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in found if counts[verdict])
 
 
 def claims_text(findings: list[Finding]) -> str:

@@ -174,9 +174,9 @@ class Gallery:
 
     def words(self) -> str:
         """What there is, in markdown."""
-        names = ", ".join(self.embeddings)
+        names = "; ".join(self.embeddings)
         faces = data_text(self.faces.split_audit())
-        lines = [f"**Faces**: {faces}. **Embeddings**: {names}."]
+        lines = [f"**Faces**: {faces}.", f"**Embeddings** ({len(self.embeddings)}): {names}."]
         return "\n\n".join([*lines, *self.notes])
 
     def watch(self, see: Callable[[str], None]) -> None:
