@@ -88,18 +88,22 @@ class MatchPanel(Panel):
 
     def _start(self) -> None:
         """Begin with a landmark; an eye or so says more than the middle of a picture."""
-        if not self.gallery.landmark_names:
+        labels = (chosen.value for chosen in self.labels)
+        question = self.scene.typical_question(*labels) if self.gallery.landmark_names else None
+        if question is None:
             self.refresh()
-            return
-        face, landmark = self.scene.typical_question(*(chosen.value for chosen in self.labels))
-        self.face.value = face
-        self._ask_landmark(landmark)
+        else:
+            self._ask_landmark(*question)
 
     def offer(self, label: str) -> None:
         """Let an embedding that came later be chosen, and choose it on the right."""
-        for chosen in self.labels:
-            chosen.options = list(self.gallery.embeddings)
-        self.labels[1].value = label
+        kept = self.labels[0].value
+        self._moving = True
+        for chosen, value in zip(self.labels, (kept, label), strict=True):
+            chosen.options = list(self.gallery.embeddings)  # which forgets what was chosen
+            chosen.value = value
+        self._moving = False
+        self.refresh()
 
     def ask(self, face: int, point: tuple[float, float], landmark: int = ANY) -> None:
         """Put the question at a point of a face, as a click there does."""
@@ -120,23 +124,23 @@ class MatchPanel(Panel):
         if change["owner"] in (self.x, self.y):
             self.ask(self.face.value, (self.x.value, self.y.value))
         elif change["owner"] is self.face and self.landmark.value != ANY:
-            self._ask_landmark(self.landmark.value)
+            self._ask_landmark(self.face.value, self.landmark.value)
         else:
             self.refresh()
 
     def _landmark_chosen(self, _: dict) -> None:
         if not self._moving and self.landmark.value != ANY:
-            self._ask_landmark(self.landmark.value)
+            self._ask_landmark(self.face.value, self.landmark.value)
         elif not self._moving:
             self.refresh()
 
-    def _ask_landmark(self, landmark: int) -> None:
-        """Ask for a landmark of the face at hand; one that is not set there is no question."""
-        point = self.scene.landmarks[self.face.value, landmark]
+    def _ask_landmark(self, face: int, landmark: int) -> None:
+        """Ask for a landmark of a face; one that is not set there is no question."""
+        point = self.scene.landmarks[face, landmark]
         if np.isnan(point).any():
-            self.ask(self.face.value, (self.x.value, self.y.value))
+            self.ask(face, (self.x.value, self.y.value))
         else:
-            self.ask(self.face.value, np.clip(point, 0, self.scene.side - 1), landmark)
+            self.ask(face, np.clip(point, 0, self.scene.side - 1), landmark)
 
     def _other_faces(self, _: dict) -> None:
         self.scene = self.gallery.scene(len(self.scene.images), self.first.value)
@@ -206,10 +210,12 @@ class MatchPanel(Panel):
         return pictures
 
     def _questions(self) -> list[tuple[str, tuple[float, float], int]]:
-        if names := self.gallery.landmark_names[:STILLS]:
-            points = self.scene.landmarks[self.face.value, : len(names)]
-            known = [k for k in range(len(names)) if not np.isnan(points[k]).any()]
-            return [(names[k], tuple(points[k]), k) for k in known]
+        """Name, point and number of the first landmarks of the face at hand, or a cross."""
+        names = self.gallery.landmark_names[:STILLS]
+        points = self.scene.landmarks[self.face.value] if names else ()
+        landmarks = zip(names, points, range(STILLS), strict=False)
+        if known := [(n, tuple(at), k) for n, at, k in landmarks if not np.isnan(at).any()]:
+            return known
         part = self.scene.side / 4
         cross = {"middle": (2, 2), "left": (1, 2), "right": (3, 2), "top": (2, 1), "bottom": (2, 3)}
         return [(name, (x * part, y * part), ANY) for name, (x, y) in cross.items()]

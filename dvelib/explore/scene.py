@@ -139,13 +139,16 @@ class Scene:
         errors.diagonal(dim1=0, dim2=2).fill_(torch.nan)
         return errors.numpy()
 
-    def typical_question(self, one: str, other: str) -> tuple[int, int]:
+    def typical_question(self, one: str, other: str) -> tuple[int, int] | None:
         """The face and landmark at which two embeddings differ by the median of all of them.
 
-        Neither the best case of one nor that of the other.
+        Neither the best case of one nor that of the other. None where no landmark is set on two
+        faces.
         """
         errors = [self.landmark_errors(label) for label in (one, other)]
         known = ~np.isnan(errors[0]).all(axis=2)
+        if not known.any():
+            return None
         gaps = np.full(known.shape, np.nan)
         gaps[known] = np.subtract(*(np.nanmean(e[known], axis=1) for e in errors))
         nearest = np.nanargmin(np.abs(gaps - np.nanmedian(gaps)))

@@ -41,6 +41,17 @@ def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
     assert "No landmark regressor fits" in gallery.keypoints().still()
 
 
+def test_a_landmark_that_one_face_alone_has_asks_nothing_to_begin_with(tmp_path):
+    folder = tmp_path / "things"
+    draw_folder(folder, 3)
+    (folder / "landmarks.csv").write_text("file,x0,y0\np00.png,10,10\n")
+    panel = Gallery(images=folder).matches(3)
+    assert panel.landmark.label == "any point"
+    assert [still.label for still in panel.stills()] == ["landmark 0"]
+    panel.face.value = 1
+    assert len(panel.stills()) == 5  # a cross of points
+
+
 def test_chosen_embeddings_alone_are_shown():
     gallery = Gallery(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"], drawn=3)
     assert list(gallery.embeddings) == [

@@ -154,6 +154,7 @@ def test_the_button_trains_and_offers_the_embedding(gallery, tmp_path, monkeypat
     panel.steps.options = {"two": 2}
     panel.button.click()
     assert "can be chosen above" in panel.said.value and not panel.button.disabled
+    assert matches.labels[0].value == "SmallNet 16-d without exchange"
     assert matches.labels[1].value == "SmallNet 16-d with exchange"
     assert list(tmp_path.glob("smallnet-16d-exchange-seed0-*/weights.safetensors"))
 
