@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["LINES_ONLY", "progress_bar", "track"]
+__all__ = ["LINES_ONLY", "lines_only", "progress_bar", "track"]
 
 T = TypeVar("T")
 LINES_ONLY = "DVE_PROGRESS_LINES"
@@ -52,6 +53,20 @@ def progress_bar(
         delay=0.5 if live else 15,
         disable=silent,
     )
+
+
+@contextmanager
+def lines_only() -> Iterator[None]:
+    """Within, processes that are started show lines: nobody sees their bars move."""
+    before = os.environ.get(LINES_ONLY)
+    os.environ[LINES_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[LINES_ONLY]
+        else:
+            os.environ[LINES_ONLY] = before
 
 
 def _in_notebook() -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dvelib.errors import StudyError
 from dvelib.files import FAILURE, ROOT, record_failure
 from dvelib.markup import facts_html, figure_png, fill, plain_text, table_html
-from dvelib.progress import LINES_ONLY
+from dvelib.progress import lines_only
 from dvelib.site import build_site, render
 
 if TYPE_CHECKING:
@@ -134,12 +134,12 @@ def _check_parameters(notebook: Path, parameters: dict) -> None:
 def _run(notebook: Path, parameters: dict, output: Path, cwd: Path) -> None:
     import papermill
 
-    os.environ[LINES_ONLY] = "1"  # the kernel inherits it: nobody sees its bars move
-    papermill.execute_notebook(
-        str(notebook), str(output), parameters, kernel_name="python3", cwd=str(cwd),
-        progress_bar=False, stdout_file=sys.stderr, stderr_file=sys.stderr,
-        start_timeout=_START_SECONDS, extra_arguments=["--log-level=ERROR"],
-    )  # fmt: skip
+    with lines_only():  # the kernel inherits it
+        papermill.execute_notebook(
+            str(notebook), str(output), parameters, kernel_name="python3", cwd=str(cwd),
+            progress_bar=False, stdout_file=sys.stderr, stderr_file=sys.stderr,
+            start_timeout=_START_SECONDS, extra_arguments=["--log-level=ERROR"],
+        )  # fmt: skip
 
 
 def _sentence(error: Exception) -> str:

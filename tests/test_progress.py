@@ -1,4 +1,5 @@
 import io
+import os
 
 from dvelib import progress
 
@@ -38,6 +39,17 @@ def test_a_log_gets_lines(monkeypatch):
 def test_jobs_that_share_a_terminal_take_turns_by_lines(monkeypatch):
     text = shown(monkeypatch, Terminal(), **{progress.LINES_ONLY: "1"})
     assert "\r" not in text and text.count("\n") >= 4
+
+
+def test_lines_are_for_the_while_of_a_batch(monkeypatch):
+    monkeypatch.delenv(progress.LINES_ONLY, raising=False)
+    with progress.lines_only():
+        assert os.environ[progress.LINES_ONLY]
+    assert progress.LINES_ONLY not in os.environ
+    monkeypatch.setenv(progress.LINES_ONLY, "yes")
+    with progress.lines_only():
+        pass
+    assert os.environ[progress.LINES_ONLY] == "yes"
 
 
 def test_a_notebook_shows_a_widget_unless_it_runs_in_batch(monkeypatch):

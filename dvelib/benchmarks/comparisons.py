@@ -301,6 +301,8 @@ def _clicks(device: torch.device, small: bool) -> Iterator[Comparison]:
     yield Comparison(
         "a click in the explorer", f"{FACES} faces, two 64-d embeddings, on the CPU", "clicks", 1,
         {form: partial(clicks, describe_anew) for form, describe_anew in forms.items()},
+        # A query and its exchanged form meet every pixel of every face, twice.
+        operations=2 * 2 * 2 * FACES * 50**2 * 64,
     )  # fmt: skip
 
 
