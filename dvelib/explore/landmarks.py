@@ -24,6 +24,7 @@ from dvelib.explore.panel import (
     picture_of,
     row,
     slider,
+    status,
 )
 from dvelib.matching import inter_ocular_error
 from dvelib.plots.parts import draw
@@ -122,7 +123,7 @@ class KeypointPanel(Panel):
     def refresh(self) -> None:
         figure, words = self.drawn(self.label.value, self.landmark.value)
         self.picture.value = picture_html(figure, f"Faces with {words}.")
-        self.said.value = f'<p role="status">{words}. {self._key()}</p>'
+        self.said.value = status(f"{words}. {self._key()}")
 
     def _key(self) -> str:
         rings = "" if self.found.truth is None else " Blue rings: where it is."
@@ -183,7 +184,7 @@ class ErrorPanel(Panel):
         errors = self.errors(label, landmark)
         order = errors.argsort()[: (~np.isnan(errors)).sum()]  # those without one come last
         if not len(order):
-            self.said.value = '<p role="status">This landmark is set on no face.</p>'
+            self.said.value = status("This landmark is set on no face.")
             return
         self.rank.max = len(order) - 1
         face = order[self.rank.value]
@@ -193,11 +194,11 @@ class ErrorPanel(Panel):
         self.chart.set(xlim=(-0.02 * len(order), 1.02 * len(order)), ylim=(0, top))
         self._show_face(label, face, landmark)
         name = self.gallery.faces.files[face]
-        self.said.value = (
-            f'<p role="status">{name}: {errors[face]:.1f} %, number {self.rank.value + 1} of '
-            f"{len(order)}; their mean is {np.nanmean(errors):.1f} %. Rings: true landmarks. "
-            "Dots: found ones.</p>"
+        self.words = (
+            f"{name}: {errors[face]:.1f} %, number {self.rank.value + 1} of {len(order)}; their "
+            f"mean is {np.nanmean(errors):.1f} %. Rings: true landmarks. Dots: found ones."
         )
+        self.said.value = status(self.words)
         self.canvas.draw_idle()
 
     def _show_face(self, label: str, face: int, landmark: int) -> None:
@@ -216,7 +217,7 @@ class ErrorPanel(Panel):
         for name, share in RANKS.items():
             self.rank.value = round(share * self.rank.max)
             alt = f"Errors of all faces in order, and the {name} of them with its landmarks."
-            words = self.said.value.removeprefix('<p role="status">').removesuffix("</p>")
-            stills.append(Still(name, picture_of(self.figure), alt, f"{self.label.value}. {words}"))
+            caption = f"{self.label.value}. {self.words}"
+            stills.append(Still(name, picture_of(self.figure), alt, caption))
         self.rank.value = before
         return stills

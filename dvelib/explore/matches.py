@@ -14,7 +14,17 @@ from matplotlib.backend_bases import MouseEvent
 from matplotlib.figure import Figure
 
 from dvelib.explore.mosaic import Mosaic
-from dvelib.explore.panel import WIDTH, Panel, Still, canvas_for, control, picture_of, row, slider
+from dvelib.explore.panel import (
+    WIDTH,
+    Panel,
+    Still,
+    canvas_for,
+    control,
+    picture_of,
+    row,
+    slider,
+    status,
+)
 from dvelib.explore.scene import Look
 from dvelib.matching import ERROR_SIDE
 
@@ -192,7 +202,7 @@ class MatchPanel(Panel):
         )
         key = KEY + (RINGS if self.landmark.value != ANY else "")
         return (
-            f'<p role="status">{at}. {titles}.</p><p>{key}</p>'
+            f"{status(f'{at}. {titles}.')}<p>{key}</p>"
             f'<details><summary>In words</summary><dl>{places}</dl></details>'
         )
 

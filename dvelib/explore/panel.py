@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from dvelib.markup import figure_png, fill
 
 __all__ = ["WIDTH", "Message", "Panel", "Still", "canvas_for", "control", "picture_html",
-           "picture_of", "row", "slider"]
+           "picture_of", "row", "slider", "status"]
 
 WIDTH = 9.6  # inches: the width of a page
 STILL_SCALE = 1.5  # dots per CSS pixel of pictures that are drawn beforehand
@@ -27,7 +27,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Still:
-    """One of a panel's pictures drawn beforehand."""
+    """One of a panel's pictures drawn beforehand; ``figure``: PNG in base64, width in pixels."""
 
     label: str
     figure: tuple[str, int]
@@ -79,6 +79,11 @@ class Message(Panel):
 
     def still(self) -> Markup:
         return Markup("<p>{}</p>").format(self.text)
+
+
+def status(text: str) -> Markup:
+    """What is on the screen in words, read out whenever it changes."""
+    return Markup('<p role="status">{}</p>').format(text)
 
 
 def canvas_for(figure: Figure) -> Canvas:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.errors import StudyError
-from dvelib.explore.panel import Panel, Still, control, row
+from dvelib.explore.panel import Panel, Still, control, row, status
 from dvelib.files import ROOT
 from dvelib.own.embedding import learning_rate
 from dvelib.spec import DataSpec, EmbeddingSpec
@@ -49,15 +49,13 @@ class TrainingPanel(Panel):
         """Train what is chosen and offer it; a mistake that can be mended is said."""
         self.button.disabled = True
         self.output.clear_output()
-        self.said.value = '<p role="status">Training. The bar says how long it takes.</p>'
+        self.said.value = status("Training. The bar says how long it takes.")
         try:
             with self.output:
                 label = self._trained()
-            self.said.value = (
-                f'<p role="status">{label} can be chosen above, and is on the right there.</p>'
-            )
+            self.said.value = status(f"{label} can be chosen above, and is on the right there.")
         except StudyError as error:
-            self.said.value = f'<p role="status">{error}</p>'
+            self.said.value = status(str(error))
         finally:
             self.button.disabled = False
 

@@ -9,7 +9,7 @@ import ipywidgets as widgets
 import torch
 from matplotlib.figure import Figure
 
-from dvelib.explore.panel import Panel, Still, picture_html, picture_of, row, slider
+from dvelib.explore.panel import Panel, Still, picture_html, picture_of, row, slider, status
 from dvelib.plots import warp_examples
 from dvelib.warps import TRAINING_WARP, WarpDistribution, draw_weights, warp_pair
 
@@ -73,9 +73,9 @@ class WarpPanel(Panel):
         figure, moved = self.pair(self.distribution)
         alt = "Two warped views of a face, and arrows of where its pixels moved."
         self.picture.value = picture_html(figure, alt)
-        self.said.value = (
-            f'<p role="status">From the first view to the second, pixels move by {moved:.1f} px '
-            "on average. Lengths are in units of half the image's side.</p>"
+        self.said.value = status(
+            f"From the first view to the second, pixels move by {moved:.1f} px on average. "
+            "Lengths are in units of half the image's side."
         )
 
     def stills(self) -> list[Still]:

@@ -73,3 +73,19 @@ def test_what_is_offered_later_is_seen_by_all_who_watch():
     label = gallery.offer(other)
     assert gallery.offer(other) == label
     assert seen == [label, label] and label in gallery.embeddings
+
+
+def test_names_of_files_and_landmarks_are_text_and_not_markup(tmp_path):
+    folder = tmp_path / "things"
+    draw_folder(folder, 3)
+    lines = ["file," + ",".join(f"x{k},y{k}" for k in range(5))]
+    for k in range(3):
+        (folder / f"p0{k}.png").rename(folder / f"<b>{k}.png")
+        lines.append(f"<b>{k}.png," + ",".join(f"{20 + 7 * j},{20 + 5 * j}" for j in range(5)))
+    (folder / "landmarks.csv").write_text("\n".join(lines))
+    write_names(folder, ["<i>", "b", "c", "d", "e"])
+    gallery = Gallery(images=folder)
+    assert "&lt;b&gt;" in gallery.errors().said.value
+    assert "&lt;i&gt;" in gallery.keypoints().said.value
+    for text in (gallery.errors().still(), gallery.keypoints().still(), gallery.matches().still()):
+        assert "<b>" not in text and "<i>" not in text
