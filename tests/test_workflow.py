@@ -59,7 +59,7 @@ def test_every_table_and_embedding_has_a_page_that_the_index_links(finished):
     study = Study.load("smoke")
     expected = {f"tables/{name}.html" for name in study.tables}
     expected |= {f"embeddings/{name}.html" for name in study.embeddings}
-    expected |= {"claims.html", "explore.html", "results.csv"}
+    expected |= {"claims.html", "explore.html"}
     assert expected <= links
     assert all((site / link).exists() for link in links)
 
