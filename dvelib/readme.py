@@ -164,5 +164,21 @@ def speed_text(results: dict) -> str:
                 name = f"{row['comparison'].capitalize()}; {row['problem']}"
                 lines.append(f"| {name} | {row['form']} | {row['ratio']:.1f}x | {memory} |")
     made = results["made"]
+    lines += ["", _click_text(results["clicks"]) + " " + _ending_text(results)]
     lines += ["", f"Measured on {made['Hardware']}, {made['Repeats']} repeats; {made['Versions']}."]
     return "\n".join([*lines, ""])
+
+
+def _click_text(rows: list[dict]) -> str:
+    return f"A click in the explorer is answered in {1e3 * rows[0]['seconds']:.0f} ms."
+
+
+def _ending_text(results: dict) -> str:
+    """How far apart trainings end on our loss and on the plain one, and two seeds of the latter."""
+    ours = next(gap for gap in results["endings gaps"] if gap["measure"] == "distance")
+    seeds = len({end["seed"] for end in results["endings"]})
+    return (
+        f"Trained on our loss and on the plain one from {seeds} seeds, networks end "
+        f"{abs(ours['gap']):.2f} px apart in the mean, where the seeds' standard deviation is "
+        f"{ours['spread']:.2f} px."
+    )
