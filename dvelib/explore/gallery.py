@@ -12,7 +12,14 @@ from dvelib.explore.scene import Scene
 from dvelib.markup import data_text
 from dvelib.own.landmark_file import read_names
 from dvelib.own.predictor import load_predictor
-from dvelib.pretrained import EMBEDDINGS, LANDMARKS, LANDMARKS_ON, load_pretrained, named_folder
+from dvelib.pretrained import (
+    EMBEDDINGS,
+    LANDMARKS,
+    LANDMARKS_ON,
+    load_pretrained,
+    named_folder,
+    pretrained_folder,
+)
 from dvelib.regressor import LandmarkRegressor
 from dvelib.spec import EmbeddingSpec
 from dvelib.study import Study
@@ -63,8 +70,7 @@ class Gallery:
         for embedding in self._chosen(embeddings):
             self.add(embedding)
         self._keep_one_size()
-        self._drawn = drawn
-        self.faces = self._open_faces(images)
+        self.faces = self._open_faces(images, drawn)
         self.regressors = self._fitting_regressors()
 
     def _chosen(self, folders: Sequence[Path | str]) -> list[Embedding]:
@@ -100,14 +106,14 @@ class Gallery:
                 del self.embeddings[label]
                 self.notes.append(f"Left out, for it looks at pictures of another size: {label}.")
 
-    def _open_faces(self, images: Path | str | None) -> FaceDataset:
+    def _open_faces(self, images: Path | str | None, drawn: int) -> FaceDataset:
         size = {"size": self.size, "crop": self.crop}
         if images:
             folder = Path(images).expanduser()
             return open_dataset("folder", folder, "train", **size, skip_bad=True)
         if self.study:
             return self.study.matching_data(next(iter(self.embeddings.values())).spec)
-        return open_dataset("synthetic", None, "test", **size, limit=self._drawn)
+        return open_dataset("synthetic", None, "test", **size, limit=drawn)
 
     def _fitting_regressors(self) -> dict[str, LandmarkRegressor]:
         """By label, a regressor of these faces' landmarks (of any, where faces have none)."""
@@ -122,7 +128,7 @@ class Gallery:
         """All there are on an embedding, from all labelled faces of a benchmark."""
         if self._own and embedding is self._own.embedding:
             return [self._own.regressor]
-        if embedding.folder == load_pretrained(LANDMARKS_ON).folder:
+        if embedding.folder == pretrained_folder(LANDMARKS_ON):
             return [load_predictor(LANDMARKS, "cpu").regressor]
         if not self.study:
             return []

@@ -117,8 +117,7 @@ class KeypointPanel(Panel):
 
     def _placed(self, points: np.ndarray) -> np.ndarray:
         """``[N,2]`` or ``[N,V,2]`` on the faces as x and y in the whole picture."""
-        corners = self.mosaic.corners
-        return (points + (corners if points.ndim == 2 else corners[:, None])).reshape(-1, 2).T
+        return self.mosaic.placed(points).reshape(-1, 2).T
 
     def refresh(self) -> None:
         figure, words = self.drawn(self.label.value, self.landmark.value)

@@ -74,5 +74,6 @@ class Mosaic:
         return np.where(off, np.nan, points)
 
     def placed(self, points: np.ndarray) -> np.ndarray:
-        """Points ``[N,2]``, one on each face, in the whole picture."""
-        return points + self.corners
+        """Points ``[N,...,2]``, as many on each face, in the whole picture."""
+        corners = self.corners
+        return points + corners.reshape(len(corners), *[1] * (points.ndim - 2), 2)
