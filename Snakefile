@@ -9,8 +9,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from dvelib.errors import StudyError
-from dvelib.study import Study
+from dvelib.common.errors import StudyError
+from dvelib.study.plan import Study
 
 PROFILE = config.get("profile", "quick")
 DATA = config.get("data")

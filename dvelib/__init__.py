@@ -1,16 +1,12 @@
 """Descriptor Vector Exchange (Thewlis et al., ICCV 2019): dense landmarks learned without labels.
 
-Four layers, each importing only the ones above it:
-
-1. the method, tensors in and tensors out: `networks`, `losses`, `warps`, `augment`, `regressor`,
-   `matching`;
-2. data, from disk to uint8 images and landmarks: `data`;
-3. the study, a specification in and an artifact out: `spec`, `checkpoints`, `training`,
-   `evaluation`, `study`;
-4. what people see: `published`, `plots`, `report`, `cli`.
+The method lies at the top of the package, tensors in and tensors out: `networks`, `losses`,
+`warps`, `augment`, `regressor`, `matching`. Every folder is a layer, and imports only its own
+modules and those of the layers before it (``tests/test_layers.py`` lists them in order).
+``CONTRIBUTING.md`` says where each thing lives.
 """
 
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 
 __all__ = ["StudyError", "__version__"]
 __version__ = "0.1.0"

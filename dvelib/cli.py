@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dvelib.errors import StudyError
-from dvelib.files import ROOT, atomic_path, record_failure
+from dvelib.checkpoints.pretrained import EMBEDDINGS
+from dvelib.common.errors import StudyError
+from dvelib.common.files import ROOT, atomic_path, record_failure
 from dvelib.own.commands import (
     add_commands,
     add_regress_options,
     add_train_options,
     own_pictures,
 )
-from dvelib.pretrained import EMBEDDINGS
 
 __all__ = ["main"]
 
@@ -51,8 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--cores", default=str(os.cpu_count()), help="CPU cores to use (all)")
     study.add_argument("rest", nargs="*", help="after --: options for snakemake")
     plan = command("plan", _plan, "Check a profile and list what it asks for; runs nothing.")
-    plan.add_argument("--measure", action="store_true",
-                      help="train each kind of network a few seconds here, to estimate hours")
+    plan.add_argument(
+        "--measure",
+        action="store_true",
+        help="train each kind of network a few seconds here, to estimate hours",
+    )
     for name, run, text in (
         ("embedding-page", _embedding_page, "Execute the notebook of a trained embedding."),
         ("table", _table, "Execute the notebook of a table."),
@@ -66,8 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     text = "Train one landmark regressor, of the plan or on your own labels, or resume it."
     regress = command("regress", _regress, text)
     regress.add_argument("name", nargs="?", help="a regressor of the plan (see: dve plan)")
-    regress.add_argument("--on", metavar="DATASET", help="learn the landmarks of this dataset "
-                         "(mafl, 300w, aflw, ...) instead, as published; needs --embedding")
+    regress.add_argument(
+        "--on",
+        metavar="DATASET",
+        help="learn the landmarks of this dataset "
+        "(mafl, 300w, aflw, ...) instead, as published; needs --embedding",
+    )
     regress.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
     regress.add_argument("--limit", type=int, help="with --on: the first so many faces of a split")
     add_regress_options(regress)
@@ -78,8 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     publish = command(
         "publish", _publish, "Keep a finished study's results in git, and in the README."
     )
-    publish.add_argument("--weights", action="store_true",
-                         help="instead, make its small embeddings those that come along")
+    publish.add_argument(
+        "--weights",
+        action="store_true",
+        help="instead, make its small embeddings those that come along",
+    )
     for name, run, text in (
         ("fetch", _fetch, "Download a published dataset and unpack it where the study looks."),
         ("check", _check, "Say what is there of a dataset beside what was published."),
@@ -96,8 +106,11 @@ def _add_recipes(commands) -> None:
     text = "Measure how well an embedding matches points, by the published protocol and others."
     match = commands.add_parser("match", help=text, description=text)
     match.set_defaults(run=_match)
-    match.add_argument("embedding", help="folder of an embedding, the name of one that comes "
-                       f"along ({', '.join(EMBEDDINGS)}), or a published .pth file")
+    match.add_argument(
+        "embedding",
+        help="folder of an embedding, the name of one that comes "
+        f"along ({', '.join(EMBEDDINGS)}), or a published .pth file",
+    )
     match.add_argument("--on", metavar="DATASET", default="mafl", help="whose test faces (mafl)")
     match.add_argument("--data", default=None, help="folder that holds the datasets")
     match.add_argument("--published", metavar="NAME", help="which experiment a .pth file is")
@@ -122,8 +135,9 @@ def _add_bench(commands) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from dvelib.publish import publish_benchmark
-    from dvelib.report import execute, render
+    from dvelib.pages.execute import execute
+    from dvelib.pages.publish import publish_benchmark
+    from dvelib.pages.render import render
 
     folder = Path(options.out or ROOT / "outputs" / "benchmark").expanduser().resolve()
     parameters = {"device": options.device, "repeats": options.repeats, "small": options.small}
@@ -175,14 +189,14 @@ def _regress_on(options: argparse.Namespace) -> None:
 
 
 def _load(options: argparse.Namespace, **how):
-    from dvelib.study import Study
+    from dvelib.study.plan import Study
 
     return Study.load(options.profile, options.data, outputs=options.outputs, **how)
 
 
 def _study(options: argparse.Namespace) -> int:
     """Check everything, then hand over to Snakemake under a lock that dies with it."""
-    from dvelib.workflow import run_workflow
+    from dvelib.pages.workflow import run_workflow
 
     if options.cores != "all" and not (options.cores.isdecimal() and int(options.cores) > 0):
         raise StudyError(f"--cores must be a number from 1 on, or all, got {options.cores!r}")
@@ -196,7 +210,7 @@ def _study(options: argparse.Namespace) -> int:
 
 def _say_what_is_missing(study) -> int:
     """One line a dataset, and a page with the same: where it belongs and how to get it."""
-    from dvelib.planning import missing_data, write_missing_page
+    from dvelib.study.hours import missing_data, write_missing_page
 
     for data in missing_data(study):
         print(f"dve: {data['message']} (get it with: {data['fetch']})", file=sys.stderr)
@@ -206,7 +220,7 @@ def _say_what_is_missing(study) -> int:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from dvelib.planning import measured_rates, plan_lines
+    from dvelib.study.hours import measured_rates, plan_lines
 
     study = _load(options, without_data=True)
     rates = measured_rates(study) if options.measure else None
@@ -215,7 +229,7 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from dvelib.training import train
+    from dvelib.training.embeddings import train
 
     if own_pictures(options, "train"):
         return
@@ -228,10 +242,10 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _regress(options: argparse.Namespace) -> None:
-    from dvelib.annotations import annotated_faces
-    from dvelib.checkpoints import load_embedding
-    from dvelib.regression import train_regressor
-    from dvelib.training import resolve_device
+    from dvelib.checkpoints.storage import load_embedding
+    from dvelib.training.embeddings import resolve_device
+    from dvelib.training.few_annotations import annotated_faces
+    from dvelib.training.regressors import train_regressor
 
     if options.on is not None:
         return _regress_on(options)
@@ -262,7 +276,7 @@ def _at_work(study, folder: Path, what: str) -> Iterator[None]:
 
 
 def _embedding_page(options: argparse.Namespace) -> None:
-    from dvelib.report import execute
+    from dvelib.pages.execute import execute
 
     study = _load(options)
     _pick(study.embeddings, options.name, "embedding")
@@ -272,7 +286,7 @@ def _embedding_page(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from dvelib.report import execute
+    from dvelib.pages.execute import execute
 
     study = _load(options)
     table = _pick(study.tables, options.name, "table")
@@ -282,7 +296,7 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _explorer_page(options: argparse.Namespace) -> None:
-    from dvelib.report import execute
+    from dvelib.pages.execute import execute
 
     study = _load(options)
     notebook = ROOT / "notebooks" / "explore.ipynb"
@@ -290,13 +304,13 @@ def _explorer_page(options: argparse.Namespace) -> None:
 
 
 def _site(options: argparse.Namespace) -> None:
-    from dvelib.workflow import build_pages
+    from dvelib.pages.workflow import build_pages
 
     print(f"the study is at {build_pages(_load(options))}")
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from dvelib.publish import publish, publish_weights
+    from dvelib.pages.publish import publish, publish_weights
 
     study = _load(options)
     if options.weights:

@@ -14,7 +14,7 @@ Notable:
 
 - The loss is a scalar, so its gradient is formed on the way forward, while each tile of the
   similarity matrices is at hand: memory grows with HW and not with its square, and nothing is
-  recomputed. On a GPU, `dvelib.fused_loss` does the same without ever writing a similarity.
+  recomputed. On a GPU, `dvelib.fused.loss` does the same without ever writing a similarity.
 - bfloat16 descriptors are compared in float32; only the products that form gradients and
   rebuild descriptors stay in bfloat16.
 - There is no visibility mask: a pixel whose match falls outside the crop still counts, as
@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib import fused_loss
+from dvelib.fused import loss as fused_loss
 
 __all__ = ["equivariance_loss", "exchange_loss"]
 
@@ -122,7 +122,8 @@ def _expected_distance(
         expected = (grid[:, ::stride, ::stride].flatten(1, 2) + 1) * ((side - 1) / 2)
     # The precision of every product is chosen below, not by a caller's autocast.
     with torch.autocast(source.device.type, enabled=False):
-        form = fused_loss.ExpectedDistance if fused_loss.serves(source) else _ExpectedDistance
+        fused = fused_loss.is_supported(source, _ExpectedDistance)
+        form = fused_loss.ExpectedDistance if fused else _ExpectedDistance
         return form.apply(source, auxiliary, target, expected, stride, power)
 
 

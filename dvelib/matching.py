@@ -12,8 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 __all__ = [
-    "ERROR_SIDE", "inter_ocular_error", "match_full_resolution", "match_on_lattice",
-    "match_points", "pixel_error", "query_cells", "upsample_descriptors",
+    "ERROR_SIDE",
+    "inter_ocular_error",
+    "match_full_resolution",
+    "match_on_lattice",
+    "match_points",
+    "pixel_error",
+    "query_cells",
+    "upsample_descriptors",
 ]
 
 ERROR_SIDE = 70  # px: published errors are rescaled to a face crop of this side

@@ -11,35 +11,41 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from dvelib import checkpoints
-from dvelib.annotations import annotated_faces
-from dvelib.checkpoints import Embedding, TrainedRegressor, load_embedding
+from dvelib.checkpoints import storage
+from dvelib.checkpoints.authors_settings import experiment
+from dvelib.checkpoints.authors_weights import published_embedding
+from dvelib.checkpoints.pretrained import named_folder
+from dvelib.checkpoints.specifications import BENCHMARKS, BenchmarkData, RegressorSpec
+from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.common.errors import StudyError
 from dvelib.data import SYNTHETIC, FaceDataset, open_dataset
 from dvelib.data.fetching import download
-from dvelib.errors import StudyError
-from dvelib.evaluation import matching_errors, summarise, uncertainty
+from dvelib.evaluation.intervals import uncertainty
+from dvelib.evaluation.matching_errors import matching_errors, summarise
 from dvelib.matching import inter_ocular_error
-from dvelib.pretrained import named_folder
-from dvelib.published.settings import experiment
-from dvelib.published.weights import published_embedding
-from dvelib.regression import train_regressor
-from dvelib.spec import BENCHMARKS, BenchmarkData, RegressorSpec
-from dvelib.training import resolve_device
+from dvelib.training.embeddings import resolve_device
+from dvelib.training.few_annotations import annotated_faces
+from dvelib.training.regressors import train_regressor
 
 __all__ = ["FOLDERS", "fetch_model", "match", "open_embedding", "open_faces", "regress"]
 
 # Where datasets lie below the folder that holds them all.
 FOLDERS = {
-    "celeba": "celeba", "mafl": "celeba", "300w": "300w", "300w-bicubic": "300w",
-    "aflw": "aflw/aflw_release-2", "aflw-mtfl": "aflw-mtfl",
-}  # fmt: skip
+    "celeba": "celeba",
+    "mafl": "celeba",
+    "300w": "300w",
+    "300w-bicubic": "300w",
+    "aflw": "aflw/aflw_release-2",
+    "aflw-mtfl": "aflw-mtfl",
+}
 
 
 def open_embedding(
     path: Path | str, published: str | None = None, device: str = "auto"
 ) -> Embedding:
-    """A trained embedding's folder, the name of one that comes along (`dvelib.pretrained`), or a
-    published ``.pth`` file, which is converted first.
+    """Open an embedding by its folder, by the name of a pretrained one, or from a ``.pth`` file.
+
+    A published ``.pth`` file is converted first.
 
     ``published``: which experiment it is, where the file's folders do not say so.
     Raises StudyError where there is neither.
@@ -51,10 +57,13 @@ def open_embedding(
         return load_embedding(path, device)
     embedding = published_embedding(path, published)
     embedding.folder.mkdir(exist_ok=True)
-    checkpoints.save_embedding(
-        embedding.folder, embedding.network, embedding.spec, embedding.provenance,
+    storage.save_embedding(
+        embedding.folder,
+        embedding.network,
+        embedding.spec,
+        embedding.provenance,
         embedding.history,
-    )  # fmt: skip
+    )
     return load_embedding(embedding.folder, device)
 
 
@@ -82,7 +91,10 @@ def fetch_model(name: str, folder: Path | str) -> Path:
 
 
 def open_faces(
-    embedding: Embedding, name: str, data_root: Path | str | None, split: str,
+    embedding: Embedding,
+    name: str,
+    data_root: Path | str | None,
+    split: str,
     limit: int | None = None,
 ) -> FaceDataset:
     """A split of a dataset at the size that an embedding was trained for.
@@ -98,7 +110,9 @@ def open_faces(
 
 
 def match(
-    embedding: Embedding, name: str, data_root: Path | str | None = None,
+    embedding: Embedding,
+    name: str,
+    data_root: Path | str | None = None,
     limit: int | None = None,
 ) -> pd.DataFrame:
     """Mean matching errors on a dataset's test faces, pixels of a 70-px face.
@@ -141,10 +155,15 @@ def _errors(trained: TrainedRegressor, train: FaceDataset, test: FaceDataset) ->
     truth = torch.from_numpy(test.landmarks)
     shape = torch.from_numpy(train.landmarks).nanmean(0).expand_as(truth)
     ours, trivial = (
-        inter_ocular_error(points, truth, test.eyes).nanmean(1) for points in
-        (trained.predicted, shape)
+        inter_ocular_error(points, truth, test.eyes).nanmean(1)
+        for points in (trained.predicted, shape)
     )
     low, high = uncertainty(pd.Series(ours.numpy()))
-    return pd.Series({
-        "error": ours.mean().item(), "low": low, "high": high, "mean shape": trivial.mean().item(),
-    })  # fmt: skip
+    return pd.Series(
+        {
+            "error": ours.mean().item(),
+            "low": low,
+            "high": high,
+            "mean shape": trivial.mean().item(),
+        }
+    )

@@ -18,8 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["LandmarkRegressor", "denormalise_points", "expected_positions", "landmark_loss",
-           "normalise_points"]
+__all__ = [
+    "LandmarkRegressor",
+    "denormalise_points",
+    "expected_positions",
+    "landmark_loss",
+    "normalise_points",
+]
 
 _TILE_ELEMENTS = 200_000  # responses at a time: what stays in a core's cache
 

@@ -19,9 +19,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 __all__ = [
-    "EVALUATION_WARP", "TRAINING_WARP", "ThinPlateSpline", "WarpDistribution", "WarpedPair",
-    "crop_grid", "draw_weights", "draw_weights_in_order", "identity_weights", "pixels",
-    "sample", "warp_keypoints", "warp_pair",
+    "EVALUATION_WARP",
+    "TRAINING_WARP",
+    "ThinPlateSpline",
+    "WarpDistribution",
+    "WarpedPair",
+    "crop_grid",
+    "draw_weights",
+    "draw_weights_in_order",
+    "identity_weights",
+    "pixels",
+    "sample",
+    "warp_keypoints",
+    "warp_pair",
 ]
 
 CONTROL_SIDE = 10

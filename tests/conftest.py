@@ -24,7 +24,7 @@ def mirror(monkeypatch):
 @pytest.fixture(scope="session")
 def executed(tmp_path_factory):
     """The page of a notebook that succeeds, in the place of a table."""
-    from tests.pages import executed_page
+    from tests.executed_pages import executed_page
 
     return executed_page(tmp_path_factory.mktemp("study"))
 

@@ -46,10 +46,14 @@ def trainer_state(arch: str, epoch: int, state_dict: dict, optimizer: dict | Non
     logger = sys.modules["logger.logger"].Logger()
     logger.entries = {1: {"loss": np.float64(0.5), "seen": {1, 2}}}
     return {
-        "arch": arch, "epoch": epoch, "logger": logger, "state_dict": state_dict,
+        "arch": arch,
+        "epoch": epoch,
+        "logger": logger,
+        "state_dict": state_dict,
         "optimizer": optimizer or {"state": {}, "param_groups": [{"lr": 1e-3, "amsgrad": True}]},
-        "monitor_best": np.float64(1.5), "config": config,
-    }  # fmt: skip
+        "monitor_best": np.float64(1.5),
+        "config": config,
+    }
 
 
 def write_checkpoint(
@@ -104,8 +108,7 @@ def pickled(content: object, protocol: int = 2) -> bytes:
 
 
 def stream(content: bytes, storages: dict[str, tuple[int, bytes]] | None = None) -> bytes:
-    """The form before PyTorch 1.6, part by part: the storages' announced lengths and their bytes.
-    """
+    """The form before PyTorch 1.6: announced lengths and bytes of the storages, part by part."""
     storages = storages or {}
     facts = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"long": 8}}
     parts = [pickled(MAGIC), pickled(1001), pickled(facts), content, pickled(sorted(storages))]

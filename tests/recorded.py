@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dvelib.files import ROOT
-from dvelib.profiles import RowSpec, TableSpec
-from dvelib.published import published_experiments
-from dvelib.spec import read_yaml
+from dvelib.checkpoints.specifications import read_yaml
+from dvelib.common.files import ROOT
+from dvelib.paper.numbers import published_experiments
+from dvelib.study.profiles import RowSpec, TableSpec
 from dvelib.tables.effects import BASELINE, row_pairs
 
 SETTINGS = ("same-identity", "different-identity")
@@ -38,22 +38,39 @@ def recorded(
     matching = table.measures == "matching"
     trivial = "same place" if matching else "mean training shape"
     return {
-        "table": name, "title": table.title, "claim": table.claim, "profile": "smoke",
-        "digest": "today", "state": "complete", "headline": "So it is.",
-        "unit": "px" if matching else "%", "interval": "95 % interval of a test",
+        "table": name,
+        "title": table.title,
+        "claim": table.claim,
+        "profile": "smoke",
+        "digest": "today",
+        "state": "complete",
+        "headline": "So it is.",
+        "unit": "px" if matching else "%",
+        "interval": "95 % interval of a test",
         "rows": [_row(row, {m: error(row, m) for m in measures}, width) for row in table.rows],
         "effects": [
             _effect(what, first, second, measure, error, width, trivial)
-            for what, first, second in pairs for measure in measures
+            for what, first, second in pairs
+            for measure in measures
         ],
-        "references": {"published": {trivial: dict.fromkeys(SETTINGS, TRIVIAL)}} if matching
+        "references": {"published": {trivial: dict.fromkeys(SETTINGS, TRIVIAL)}}
+        if matching
         else {trivial: _value(TRIVIAL, width)},
-        "data": {"dataset": "Drawn faces", "split": "test", "images": 8, "published": None,
-                 "complete": False, "stand_in": None},
-        "made": {"Profile": "smoke: A study for tests.", "Hardware": "an abacus",
-                 "Commit": "0123abc"},
+        "data": {
+            "dataset": "Drawn faces",
+            "split": "test",
+            "images": 8,
+            "published": None,
+            "complete": False,
+            "stand_in": None,
+        },
+        "made": {
+            "Profile": "smoke: A study for tests.",
+            "Hardware": "an abacus",
+            "Commit": "0123abc",
+        },
         "recorded": "2019-10-27T00:00:00+00:00",
-    }  # fmt: skip
+    }
 
 
 def of_the_paper(name: str) -> dict:
@@ -82,11 +99,13 @@ def _value(error: float, width: float) -> dict:
 
 def _row(row: RowSpec, errors: dict[str, float | None], width: float) -> dict:
     return {
-        "label": row.label, **row.model_dump(exclude={"published"}),
+        "label": row.label,
+        **row.model_dump(exclude={"published"}),
         "published": published_experiments().get(row.published, {}),
         "ours": {m: _value(e, width) for m, e in errors.items() if e is not None},
-        "embeddings": [], "regressors": [],
-    }  # fmt: skip
+        "embeddings": [],
+        "regressors": [],
+    }
 
 
 def _effect(what, first, second, measure, error, width, trivial) -> dict:

@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-from dvelib import StudyError, checkpoints
+from dvelib import StudyError
+from dvelib.checkpoints import storage
 from dvelib.cli import entry_point, main
-from dvelib.files import FAILURE, ROOT, read_json
-from dvelib.study import Study
-from dvelib.training import resolve_device
+from dvelib.common.files import FAILURE, ROOT, read_json
+from dvelib.study.plan import Study
+from dvelib.training.embeddings import resolve_device
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 
@@ -64,7 +65,7 @@ def test_plan_sees_what_is_trained(dve, tmp_path):
     study = Study.load("smoke", outputs=tmp_path / "outputs")
     folder = study.embedding_folder(next(iter(study.embeddings)))
     folder.mkdir(parents=True)
-    (folder / checkpoints.WEIGHTS).touch()
+    (folder / storage.WEIGHTS).touch()
     _, out, _ = dve("plan", "--profile", "smoke")
     first, *others = (line for line in out.splitlines()[1:] if "  table " not in line)
     assert first.endswith(", trained")
@@ -128,7 +129,7 @@ def test_cores_are_a_number_or_all(refused, cores):
 @pytest.mark.parametrize("cores", ["2", "all"])
 def test_study_hands_over_to_the_workflow(dve, monkeypatch, cores):
     handed = []
-    monkeypatch.setattr("dvelib.workflow.run_workflow", lambda *a: handed.append(a) or 7)
+    monkeypatch.setattr("dvelib.pages.workflow.run_workflow", lambda *a: handed.append(a) or 7)
     status, _, _ = dve("study", "--profile", "smoke", "--cores", cores)
     assert status == 7
     [(study, *rest)] = handed

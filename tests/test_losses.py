@@ -43,8 +43,11 @@ def test_value_and_gradient_are_the_published_ones(case, loss, key):
     features = golden["feats"].requires_grad_()
     scale = 20.0 if golden["normalize_vectors"] else None
     value = loss(
-        features[::2], features[1::2], golden["grid"],
-        distance_power=float(golden["pow"]), scale=scale,
+        features[::2],
+        features[1::2],
+        golden["grid"],
+        distance_power=float(golden["pow"]),
+        scale=scale,
     )
     value.backward()
     assert value.item() == pytest.approx(golden[f"{key}_loss"].item(), rel=1e-5)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from dvelib.checkpoints.specifications import SIDE_MULTIPLES
 from dvelib.networks import Hourglass, SmallNet, build_network
-from dvelib.spec import SIDE_MULTIPLES
 from tests.golden_data import fill_state, load, relative
 
 

@@ -5,10 +5,10 @@ import ast
 import nbformat
 import pytest
 
-from dvelib.files import ROOT
-from dvelib.profiles import TableSpec
-from dvelib.site.pictures import HEADLINE
-from dvelib.spec import read_yaml
+from dvelib.checkpoints.specifications import read_yaml
+from dvelib.common.files import ROOT
+from dvelib.pages.pictures import HEADLINE
+from dvelib.study.profiles import TableSpec
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FORBIDDEN = (ast.ClassDef, ast.FunctionDef, ast.For, ast.While)

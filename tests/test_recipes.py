@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 import torch
 
-from dvelib import checkpoints
-from dvelib.checkpoints import save_embedding
+from dvelib.checkpoints import storage
+from dvelib.checkpoints.authors_settings import published_spec
+from dvelib.checkpoints.storage import save_embedding
 from dvelib.cli import main
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 from dvelib.networks import SmallNet
-from dvelib.published.settings import published_spec
 from dvelib.recipes import match, open_embedding, regress
 from tests.published_writer import write_checkpoint
 
@@ -35,15 +35,13 @@ def twin(network, tmp_path):
 def published(network, tmp_path):
     """The same weights as the authors would have published them."""
     state = {f"module.{key}": value for key, value in network.state_dict().items()}
-    return write_checkpoint(
-        tmp_path / "checkpoint-epoch100.pth", "stream", "SmallNet", 100, state
-    )
+    return write_checkpoint(tmp_path / "checkpoint-epoch100.pth", "stream", "SmallNet", 100, state)
 
 
 def test_a_published_file_matches_as_its_safetensors_twin_does(published, twin):
     ours, theirs = (
-        match(embedding, "synthetic", limit=4) for embedding in
-        (open_embedding(twin), open_embedding(published, EXPERIMENT))
+        match(embedding, "synthetic", limit=4)
+        for embedding in (open_embedding(twin), open_embedding(published, EXPERIMENT))
     )
     pd.testing.assert_frame_equal(ours, theirs)
     assert ours["descriptors"].gt(0).all()
@@ -64,7 +62,7 @@ def test_a_converted_file_is_an_embedding_like_any_other(published):
     again = open_embedding(embedding.folder)
     assert again.spec == published_spec(EXPERIMENT)
     assert again.provenance["experiment"] == EXPERIMENT
-    assert checkpoints.finished(embedding.folder)
+    assert storage.finished(embedding.folder)
 
 
 def test_what_is_neither_is_refused(twin, published, tmp_path):
@@ -101,13 +99,30 @@ def test_each_recipe_is_a_command(published, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("SmallNet 3-d with exchange on synthetic: mean error, pixels of a 70-")
     assert "same-identity" in said and "perfect features" in said
-    assert main([
-        "regress", "--embedding", str(published), "--on", "synthetic", *named,
-        "--limit", "8", "--batch", "4", "--epochs", "4", "--out", str(tmp_path / "regressor"),
-    ]) == 0  # fmt: skip
+    assert (
+        main(
+            [
+                "regress",
+                "--embedding",
+                str(published),
+                "--on",
+                "synthetic",
+                *named,
+                "--limit",
+                "8",
+                "--batch",
+                "4",
+                "--epochs",
+                "4",
+                "--out",
+                str(tmp_path / "regressor"),
+            ]
+        )
+        == 0
+    )
     assert "% of the inter-ocular distance (95 % interval" in capsys.readouterr().out
-    assert checkpoints.finished(tmp_path / "regressor")
-    settings = checkpoints.load_regressor(tmp_path / "regressor").spec
+    assert storage.finished(tmp_path / "regressor")
+    settings = storage.load_regressor(tmp_path / "regressor").spec
     assert (settings.epochs, settings.lower_rate_from) == (4, (2, 4))
 
 

@@ -24,9 +24,7 @@ def plain_positions(descriptors, filters, scale):
     attention = (scale * torch.einsum("cd,bdhw->bchw", filters, descriptors)).flatten(2).softmax(2)
     attention = attention.unflatten(2, (height, width))
     axes = (torch.linspace(-1, 1, n, dtype=descriptors.dtype) for n in (height, width))
-    y, x = (
-        (attention.sum(other) * axis).sum(2) for other, axis in zip((3, 2), axes, strict=True)
-    )
+    y, x = ((attention.sum(other) * axis).sum(2) for other, axis in zip((3, 2), axes, strict=True))
     return torch.stack([x, y], 2)
 
 

@@ -7,7 +7,7 @@ by either loss ends alike, `report` what the notebook shows.
 
 from dvelib.benchmarks.comparisons import COMPARISONS, run
 from dvelib.benchmarks.endings import MEASURES
-from dvelib.benchmarks.report import Benchmark
+from dvelib.benchmarks.record import Benchmark
 from dvelib.benchmarks.scaling import growth
 
 __all__ = ["COMPARISONS", "MEASURES", "Benchmark", "growth", "run"]

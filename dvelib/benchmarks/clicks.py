@@ -15,9 +15,9 @@ def clicks(describe_anew: bool) -> Callable[[], object]:
 
     The explorer keeps descriptors from click to click; with ``describe_anew`` nothing does.
     """
-    from dvelib.explore import Gallery
+    from dvelib.explore import Explorer
 
-    panel = Gallery(drawn=FACES).matches(FACES)
+    panel = Explorer(drawn=FACES).matches(FACES)
     spots = itertools.cycle(range(panel.scene.side))
 
     def work() -> None:

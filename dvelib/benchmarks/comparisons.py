@@ -16,11 +16,11 @@ from dvelib.benchmarks import plain
 from dvelib.benchmarks.clicks import FACES, clicks
 from dvelib.benchmarks.measure import Machine, peak_memory, seconds
 from dvelib.benchmarks.steps import Step, loss_operations, step_operations
+from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
+from dvelib.common.progress import progress_bar
 from dvelib.matching import match_on_lattice
-from dvelib.progress import progress_bar
 from dvelib.regressor import LandmarkRegressor, landmark_loss
-from dvelib.spec import DataSpec, EmbeddingSpec
-from dvelib.training import training_pair
+from dvelib.training.embeddings import training_pair
 
 __all__ = ["COMPARISONS", "Comparison", "OURS", "loss_work", "precisions", "run"]
 
@@ -89,14 +89,21 @@ def _measured(
     ours = np.median(times[OURS])
     return [
         {
-            "comparison": comparison.name, "problem": comparison.problem, "form": form,
-            "seconds": (median := float(np.median(taken))), "low": min(taken), "high": max(taken),
-            "rate": comparison.count / median, "unit": f"{comparison.unit}/s",
-            "ratio": median / ours, "floor": comparison.floor(machine),
-            "memory": memory[form], "memory ratio": memory[form] / memory[OURS],
+            "comparison": comparison.name,
+            "problem": comparison.problem,
+            "form": form,
+            "seconds": (median := float(np.median(taken))),
+            "low": min(taken),
+            "high": max(taken),
+            "rate": comparison.count / median,
+            "unit": f"{comparison.unit}/s",
+            "ratio": median / ours,
+            "floor": comparison.floor(machine),
+            "memory": memory[form],
+            "memory ratio": memory[form] / memory[OURS],
         }
         for form, taken in times.items()
-    ]  # fmt: skip
+    ]
 
 
 def precisions(device: torch.device, small: bool) -> tuple[str, ...]:
@@ -118,10 +125,14 @@ def _losses(device: torch.device, small: bool) -> Iterator[Comparison]:
                 shape = batch, 64, side, str(device), precision
                 yield Comparison(
                     "exchange loss, forward and backward",
-                    f"{network}, 64-d, {side}x{side}, batch {batch}{note}", "pairs", batch,
+                    f"{network}, 64-d, {side}x{side}, batch {batch}{note}",
+                    "pairs",
+                    batch,
                     {name: partial(loss_work, form, *shape) for name, form in forms.items()},
-                    loss_operations(batch, side, 64), arithmetic=precision, memory=True,
-                )  # fmt: skip
+                    loss_operations(batch, side, 64),
+                    arithmetic=precision,
+                    memory=True,
+                )
 
 
 def loss_work(
@@ -145,12 +156,16 @@ def _pipelines(device: torch.device, small: bool) -> Iterator[Comparison]:
         side = 40 if small else 100
         forms = {OURS: _our_pairs, "Pillow and SciPy, one image at a time": _plain_pairs}
         yield Comparison(
-            "warps and photometric noise", f"{side}-px images, batch {batch}", "pairs", batch,
+            "warps and photometric noise",
+            f"{side}-px images, batch {batch}",
+            "pairs",
+            batch,
             {k: partial(f, _spec(side, batch=batch), str(device)) for k, f in forms.items()},
             # Two warps of every image by a product with 103 control weights; each view is read
             # and written.
-            operations=2 * 2 * batch * side**2 * 103 * 2, bytes=2 * 2 * batch * 3 * side**2 * 4,
-        )  # fmt: skip
+            operations=2 * 2 * batch * side**2 * 103 * 2,
+            bytes=2 * 2 * batch * 3 * side**2 * 4,
+        )
 
 
 def _our_pairs(spec: EmbeddingSpec, device: str) -> Work:
@@ -169,9 +184,12 @@ def _images(spec: EmbeddingSpec) -> np.ndarray:
     """Smooth random pictures ``[B,3,S,S]`` uint8, compressible like photographs."""
     side = spec.size
     coarse = torch.rand(spec.batch, 3, 12, 12, generator=torch.Generator().manual_seed(0))
-    return (255 * torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic")).clamp(
-        0, 255
-    ).byte().numpy()
+    return (
+        (255 * torch.nn.functional.interpolate(coarse, (side, side), mode="bicubic"))
+        .clamp(0, 255)
+        .byte()
+        .numpy()
+    )
 
 
 def _spec(size: int, **options) -> EmbeddingSpec:
@@ -191,10 +209,12 @@ def _steps(device: torch.device, small: bool) -> Iterator[Comparison]:
         yield Comparison(
             "training step",
             f"{network}, 64-d, {spec.size}-px images, batch {spec.batch}, {spec.precision}{note}",
-            "pairs", spec.batch,
+            "pairs",
+            spec.batch,
             {name: partial(_step, *form, spec, device) for name, form in forms.items()},
-            step_operations(spec), arithmetic=_arithmetic(spec, device),
-        )  # fmt: skip
+            step_operations(spec),
+            arithmetic=_arithmetic(spec, device),
+        )
 
 
 def _step_specs(device: torch.device, small: bool) -> Iterator[EmbeddingSpec]:
@@ -244,10 +264,13 @@ def _regressors(device: torch.device, small: bool) -> Iterator[Comparison]:
         forms = {OURS: _our_regressor, "plain softmax": _plain_regressor}
         yield Comparison(
             "landmark regressor, forward and backward",
-            f"64-d, {side}x{side}, {landmarks} landmarks, batch {batch}", "faces", batch,
+            f"64-d, {side}x{side}, {landmarks} landmarks, batch {batch}",
+            "faces",
+            batch,
             {k: partial(f, batch, landmarks, side, str(device)) for k, f in forms.items()},
-            operations=2 * batch * side**2 * 64 * 50 * landmarks, memory=True,
-        )  # fmt: skip
+            operations=2 * batch * side**2 * 64 * 50 * landmarks,
+            memory=True,
+        )
 
 
 def _regressor_problem(batch: int, landmarks: int, side: int, device: str):
@@ -283,10 +306,14 @@ def _matchings(device: torch.device, small: bool) -> Iterator[Comparison]:
     batch, points, side = (2, 3, 5) if small else (16, 5, 35)
     forms = {OURS: match_on_lattice, "one point at a time": plain.match_points}
     yield Comparison(
-        "matching", f"64-d, {side}x{side}, {batch} pairs, {points} points", "pairs", batch,
+        "matching",
+        f"64-d, {side}x{side}, {batch} pairs, {points} points",
+        "pairs",
+        batch,
         {k: partial(_matching, f, batch, points, side, str(device)) for k, f in forms.items()},
-        operations=2 * batch * points * side**2 * 64, bytes=4 * batch * side**2 * 64,
-    )  # fmt: skip
+        operations=2 * batch * points * side**2 * 64,
+        bytes=4 * batch * side**2 * 64,
+    )
 
 
 def _matching(form: Callable, batch: int, points: int, side: int, device: str) -> Work:
@@ -299,14 +326,21 @@ def _matching(form: Callable, batch: int, points: int, side: int, device: str) -
 def _clicks(device: torch.device, small: bool) -> Iterator[Comparison]:
     forms = {OURS: False, "describing the faces anew": True}
     yield Comparison(
-        "a click in the explorer", f"{FACES} faces, two 64-d embeddings, on the CPU", "clicks", 1,
+        "a click in the explorer",
+        f"{FACES} faces, two 64-d embeddings, on the CPU",
+        "clicks",
+        1,
         {form: partial(clicks, describe_anew) for form, describe_anew in forms.items()},
         # A query and its exchanged form meet every pixel of every face, twice.
         operations=2 * 2 * 2 * FACES * 50**2 * 64,
-    )  # fmt: skip
+    )
 
 
 COMPARISONS: dict[str, Callable[[torch.device, bool], Iterator[Comparison]]] = {
-    "loss": _losses, "pipeline": _pipelines, "step": _steps, "regressor": _regressors,
-    "matching": _matchings, "clicks": _clicks,
-}  # fmt: skip
+    "loss": _losses,
+    "pipeline": _pipelines,
+    "step": _steps,
+    "regressor": _regressors,
+    "matching": _matchings,
+    "clicks": _clicks,
+}

@@ -24,13 +24,19 @@ from dvelib import losses
 from dvelib.benchmarks import plain
 from dvelib.benchmarks.comparisons import OURS
 from dvelib.benchmarks.steps import Loss, Step
-from dvelib.checkpoints import Embedding
+from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
+from dvelib.checkpoints.storage import Embedding
+from dvelib.common.progress import progress_bar
 from dvelib.data import FaceDataset, open_dataset
-from dvelib.device_batches import device_batches
-from dvelib.evaluation import METHODS, PROTOCOLS, SETTINGS, matching_errors, summarise
-from dvelib.progress import progress_bar
-from dvelib.spec import DataSpec, EmbeddingSpec
-from dvelib.training import training_pair
+from dvelib.evaluation.matching_errors import (
+    METHODS,
+    PROTOCOLS,
+    SETTINGS,
+    matching_errors,
+    summarise,
+)
+from dvelib.training.batches import device_batches
+from dvelib.training.embeddings import training_pair
 
 __all__ = ["CONTROL", "FORMS", "MEASURES", "PLAIN", "by_seed", "ends", "gaps", "sentences"]
 
@@ -66,18 +72,26 @@ class _Size:
     def spec(self, seed: int) -> EmbeddingSpec:
         """The quick study's SmallNet with exchange, trained for less long."""
         return EmbeddingSpec(
-            dimension=self.dimension, exchange=True, data=DataSpec(name="synthetic"),
-            size=self.side, crop=self.crop, batch=self.batch, learning_rate=5e-4,
-            steps=self.steps, lower_rate_from=(self.steps * 4 // 5 + 1,), seed=seed,
-        )  # fmt: skip
+            dimension=self.dimension,
+            exchange=True,
+            data=DataSpec(name="synthetic"),
+            size=self.side,
+            crop=self.crop,
+            batch=self.batch,
+            learning_rate=5e-4,
+            steps=self.steps,
+            lower_rate_from=(self.steps * 4 // 5 + 1,),
+            seed=seed,
+        )
 
     def faces(self, split: str) -> FaceDataset:
         limit = self.train_faces if split == "train" else self.test_faces
         return open_dataset("synthetic", None, split, size=self.side, crop=self.crop, limit=limit)
 
 
-_SMALL = _Size(seeds=2, dimension=4, side=36, crop=6, batch=2, steps=5, train_faces=8,
-               test_faces=4, held_out=2)  # fmt: skip
+_SMALL = _Size(
+    seeds=2, dimension=4, side=36, crop=6, batch=2, steps=5, train_faces=8, test_faces=4, held_out=2
+)
 
 
 def ends(device: str = "cpu", small: bool = False) -> pd.DataFrame:
@@ -169,11 +183,19 @@ def gaps(frame: pd.DataFrame) -> pd.DataFrame:
         spread = found[PLAIN].std()
         for form in (OURS, CONTROL):
             gap = found[form] - found[PLAIN]
-            lines.append({
-                "measure": measure, "form": form, "end": found[form].mean(),
-                "plain": found[PLAIN].mean(), "gap": gap.mean(), "low": gap.min(),
-                "high": gap.max(), "spread": spread, "within": abs(gap.mean()) <= spread,
-            })  # fmt: skip
+            lines.append(
+                {
+                    "measure": measure,
+                    "form": form,
+                    "end": found[form].mean(),
+                    "plain": found[PLAIN].mean(),
+                    "gap": gap.mean(),
+                    "low": gap.min(),
+                    "high": gap.max(),
+                    "spread": spread,
+                    "within": abs(gap.mean()) <= spread,
+                }
+            )
     return pd.DataFrame(lines)
 
 

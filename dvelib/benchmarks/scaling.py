@@ -11,8 +11,8 @@ import torch
 from dvelib.benchmarks import plain
 from dvelib.benchmarks.comparisons import OURS, loss_work
 from dvelib.benchmarks.measure import peak_memory, seconds
+from dvelib.common.progress import progress_bar
 from dvelib.losses import exchange_loss
-from dvelib.progress import progress_bar
 
 __all__ = ["growth"]
 

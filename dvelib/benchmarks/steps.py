@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.networks import build_network
-from dvelib.spec import EmbeddingSpec
-from dvelib.training import build_optimizer
+from dvelib.training.embeddings import build_optimizer
 
 __all__ = ["Step", "loss_operations", "step_operations"]
 

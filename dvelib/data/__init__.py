@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dvelib.common.errors import StudyError
 from dvelib.data.cache import content_digest, decode
 from dvelib.data.dataset import FaceDataset, check_crop
 from dvelib.data.known import LAYOUTS, layout_code
 from dvelib.data.layout import Layout, Listing
-from dvelib.errors import StudyError
 
 __all__ = ["DATASETS", "SYNTHETIC", "FaceDataset", "dataset_digest", "open_dataset"]
 

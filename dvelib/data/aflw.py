@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, require
 from dvelib.data.reading import check_finite, check_lengths, read_lines, read_mat
-from dvelib.errors import StudyError
 
 __all__ = ["Aflw"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, read_table, require
 from dvelib.data.reading import numbers
-from dvelib.errors import StudyError
 
 FRAME = 150
 REMEDY = "unpack the AFLW_M archive there, or point data_root at the folder that holds it"

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dvelib.common.errors import StudyError
 from dvelib.data.cache import file_hashes
 from dvelib.data.celeba import mafl_deviation, mafl_names
-from dvelib.data.dataset import FaceDataset
 from dvelib.data.known import LAYOUTS
 from dvelib.data.layout import Listing
-from dvelib.errors import StudyError
+
+if TYPE_CHECKING:
+    from dvelib.data.dataset import FaceDataset
 
 __all__ = ["shared_images", "split_audit"]
 

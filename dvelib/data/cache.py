@@ -21,11 +21,11 @@ import platformdirs
 from filelock import FileLock
 from PIL import Image
 
+from dvelib.common.errors import StudyError
+from dvelib.common.files import atomic_path
+from dvelib.common.progress import track
 from dvelib.data.known import layout_code
 from dvelib.data.layout import Layout, Listing
-from dvelib.errors import StudyError
-from dvelib.files import atomic_path
-from dvelib.progress import track
 
 __all__ = ["Decoded", "cache_folder", "content_digest", "decode", "file_hashes", "fill_once"]
 

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, read_table, require
 from dvelib.data.reading import numbers, read_lines
-from dvelib.errors import StudyError
 
 __all__ = ["CelebA", "Mafl", "mafl_deviation", "mafl_names"]
 

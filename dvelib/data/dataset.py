@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 
 if TYPE_CHECKING:
     from torch import Tensor

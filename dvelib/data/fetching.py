@@ -17,8 +17,8 @@ import pooch
 import requests
 import urllib3
 
-from dvelib.errors import StudyError
-from dvelib.progress import progress_bar
+from dvelib.common.errors import StudyError
+from dvelib.common.progress import progress_bar
 
 __all__ = ["MIB", "ResumingDownloader", "download", "has_sha1", "part_of"]
 
@@ -77,9 +77,12 @@ def _failure(url: str, file: Path, sha1: str | None) -> str | None:
         resumed = part.exists()
         try:
             pooch.retrieve(
-                url, sha1 and f"sha1:{sha1}", file.name, file.parent,
+                url,
+                sha1 and f"sha1:{sha1}",
+                file.name,
+                file.parent,
                 downloader=ResumingDownloader(part),
-            )  # fmt: skip
+            )
         except NO_ANSWER as error:
             return _reason(error)
         except ValueError:  # so pooch says that the hash is another

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, read_table
-from dvelib.errors import StudyError
 
 LANDMARKS_FILE = "landmarks.csv"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from dvelib.code_digest import code_digest
+from dvelib.common.digest import code_digest
 from dvelib.data.aflw import Aflw
 from dvelib.data.aflw_mtfl import AflwMtfl
 from dvelib.data.celeba import CelebA, Mafl

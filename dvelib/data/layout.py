@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 
 __all__ = ["Layout", "Listing", "read_table", "require"]
 

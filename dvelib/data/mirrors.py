@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from dvelib.common.errors import StudyError
 from dvelib.data import SPLITS, open_dataset
 from dvelib.data.audit import split_audit
 from dvelib.data.dataset import FaceDataset
@@ -21,7 +22,6 @@ from dvelib.data.fetching import download, has_sha1, part_of
 from dvelib.data.known import LAYOUTS
 from dvelib.data.layout import Layout
 from dvelib.data.unpacking import require_space, unpack, unpacked_from
-from dvelib.errors import StudyError
 
 __all__ = ["ARCHIVES", "DOWNLOADS", "Archive", "archive_of", "check", "fetch"]
 

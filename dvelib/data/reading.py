@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.io import loadmat
 
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 
 __all__ = ["check_finite", "check_lengths", "numbers", "read_lines", "read_mat", "read_text"]
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dvelib.code_digest import code_digest
+from dvelib.common.digest import code_digest
+from dvelib.common.errors import StudyError
+from dvelib.common.files import atomic_path
+from dvelib.common.progress import progress_bar
 from dvelib.data.cache import cache_folder, fill_once
 from dvelib.data.dataset import FaceDataset
-from dvelib.errors import StudyError
-from dvelib.files import atomic_path
-from dvelib.progress import progress_bar
 
 if TYPE_CHECKING:
     from dvelib.data.synthetic import SyntheticFaces

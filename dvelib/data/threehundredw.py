@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, require
 from dvelib.data.reading import check_finite, read_mat, read_text
-from dvelib.errors import StudyError
 
 __all__ = ["ThreeHundredW"]
 

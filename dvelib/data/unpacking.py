@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dvelib.errors import StudyError
-from dvelib.progress import progress_bar
+from dvelib.common.errors import StudyError
+from dvelib.common.progress import progress_bar
 
 __all__ = ["MARKER", "require_space", "unpack", "unpacked_from"]
 

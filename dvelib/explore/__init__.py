@@ -1,12 +1,12 @@
 """Dense descriptors to look at: click on a face and see where other faces answer.
 
-A `Gallery` is what there is to look at; its panels are what ``notebooks/explore.ipynb`` shows.
+An `Explorer` holds faces and embeddings, and makes the panels of ``notebooks/explore.ipynb``.
 """
 
 from importlib import import_module
 
-__all__ = ["Gallery", "Scene"]
-_PLACES = {"Gallery": "dvelib.explore.gallery", "Scene": "dvelib.explore.scene"}
+__all__ = ["Explorer", "Scene"]
+_PLACES = {"Explorer": "dvelib.explore.explorer", "Scene": "dvelib.explore.scene"}
 
 
 def __getattr__(name: str) -> object:

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dvelib.checkpoints import Embedding, finished, load_embedding, load_regressor
-from dvelib.data import FaceDataset, open_dataset
-from dvelib.explore.scene import Scene
-from dvelib.markup import data_text
-from dvelib.own.landmark_file import read_names
-from dvelib.own.predictor import load_predictor
-from dvelib.pretrained import (
+from dvelib.checkpoints.pretrained import (
     EMBEDDINGS,
     LANDMARKS,
     LANDMARKS_ON,
@@ -20,22 +13,20 @@ from dvelib.pretrained import (
     named_folder,
     pretrained_folder,
 )
+from dvelib.checkpoints.specifications import EmbeddingSpec
+from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
+from dvelib.common.markup import data_text
+from dvelib.data import FaceDataset, open_dataset
+from dvelib.explore.scene import Scene
+from dvelib.own.landmark_file import read_names
+from dvelib.own.predictor import load_predictor
 from dvelib.regressor import LandmarkRegressor
-from dvelib.spec import EmbeddingSpec
-from dvelib.study import Study
-from dvelib.tables.regression import FIVE
-
-if TYPE_CHECKING:
-    from dvelib.explore.panel import Panel
+from dvelib.study.plan import Study
+from dvelib.tables.landmark_table import FIVE
 
 __all__ = ["Gallery"]
 
 DRAWN = 96  # synthetic faces, where nothing else is asked for: seconds to draw them
-NO_REGRESSOR = (
-    "No landmark regressor fits these embeddings and faces. `make study` trains some; "
-    "`dve regress` learns your own landmarks, and the parameter `regressor` brings them here."
-)
-NO_LANDMARKS = "These pictures have no landmarks to be measured by: `dve annotate` sets some."
 
 
 class Gallery:
@@ -134,9 +125,10 @@ class Gallery:
             return []
         specs = self.study.regressors.items()
         places = [
-            self.study.regressor_folder(name) for name, spec in specs
+            self.study.regressor_folder(name)
+            for name, spec in specs
             if spec.embedding == embedding.folder.name and spec.annotations is None
-        ]  # fmt: skip
+        ]
         return [load_regressor(place).network for place in places if finished(place)]
 
     @property
@@ -166,8 +158,9 @@ class Gallery:
         """Two labels to begin with: without and with exchange at the largest dimension of both."""
         kinds = {
             (e.spec.dimension, e.spec.exchange): label
-            for label, e in reversed(self.embeddings.items()) if e.spec.parent is None
-        }  # fmt: skip
+            for label, e in reversed(self.embeddings.items())
+            if e.spec.parent is None
+        }
         for dimension in sorted({dimension for dimension, _ in kinds}, reverse=True):
             if (dimension, False) in kinds and (dimension, True) in kinds:
                 return kinds[dimension, False], kinds[dimension, True]
@@ -196,44 +189,6 @@ class Gallery:
         for see in self._watching:
             see(label)
         return label
-
-    def matches(self, count: int = 8) -> Panel:
-        """Click on a face; see `dvelib.explore.matches`."""
-        from dvelib.explore.matches import MatchPanel
-
-        return MatchPanel(self, count)
-
-    def warps(self) -> Panel:
-        """A training pair under sliders; see `dvelib.explore.warping`."""
-        from dvelib.explore.warping import WarpPanel
-
-        return WarpPanel(self)
-
-    def keypoints(self, count: int = 8) -> Panel:
-        """The virtual keypoints of a landmark; see `dvelib.explore.landmarks`."""
-        from dvelib.explore.landmarks import KeypointPanel
-
-        return KeypointPanel(self, count) if self.regressors else _nothing(NO_REGRESSOR)
-
-    def errors(self) -> Panel:
-        """A landmark's error on every face; see `dvelib.explore.landmarks`."""
-        from dvelib.explore.landmarks import ErrorPanel
-
-        if not self.landmarks:
-            return _nothing(NO_LANDMARKS)
-        return ErrorPanel(self) if self.regressors else _nothing(NO_REGRESSOR)
-
-    def training(self) -> Panel:
-        """A button that trains a small embedding; see `dvelib.explore.training`."""
-        from dvelib.explore.training import TrainingPanel
-
-        return TrainingPanel(self)
-
-
-def _nothing(text: str) -> Panel:
-    from dvelib.explore.panel import Message
-
-    return Message(text)
 
 
 def _label(spec: EmbeddingSpec) -> str:

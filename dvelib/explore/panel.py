@@ -15,10 +15,21 @@ from ipympl.backend_nbagg import Canvas, FigureManager
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from dvelib.markup import figure_png, fill
+from dvelib.common.markup import figure_png, fill
 
-__all__ = ["WIDTH", "Message", "Panel", "Still", "canvas_for", "control", "picture_html",
-           "picture_of", "row", "slider", "status"]
+__all__ = [
+    "WIDTH",
+    "Message",
+    "Panel",
+    "Still",
+    "canvas_for",
+    "control",
+    "picture_html",
+    "picture_of",
+    "row",
+    "slider",
+    "status",
+]
 
 WIDTH = 9.6  # inches: the width of a page
 STILL_SCALE = 1.5  # dots per CSS pixel of pictures that are drawn beforehand
@@ -54,10 +65,16 @@ class Panel(widgets.VBox):
 
     def still(self) -> Markup:
         choices = [
-            {"label": s.label, "png": s.figure[0], "width": s.figure[1], "alt": s.alt,
-             "caption": s.caption, "checked": k == self.shown}
+            {
+                "label": s.label,
+                "png": s.figure[0],
+                "width": s.figure[1],
+                "alt": s.alt,
+                "caption": s.caption,
+                "checked": k == self.shown,
+            }
             for k, s in enumerate(self.stills())
-        ]  # fmt: skip
+        ]
         name = f"choice-{next(_numbers)}"
         return fill("choices", legend=self.asks, name=name, choices=choices)
 
@@ -99,9 +116,11 @@ def control(kind: type[widgets.Widget], name: str, **options) -> widgets.Widget:
     """A control with its name to the left, as wide as all others."""
     style = {"description_width": "6.5em"}
     return kind(
-        description=name, style=style, layout=widgets.Layout(width="25em", max_width="100%"),
+        description=name,
+        style=style,
+        layout=widgets.Layout(width="25em", max_width="100%"),
         **options,
-    )  # fmt: skip
+    )
 
 
 def row(parts: list[widgets.Widget]) -> widgets.Widget:

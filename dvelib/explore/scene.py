@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.checkpoints import Embedding
+from dvelib.checkpoints.storage import Embedding
+from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
-from dvelib.errors import StudyError
-from dvelib.evaluation import describe_images
+from dvelib.describers.embedding import describe_images
 from dvelib.matching import pixel_error, query_cells, upsample_descriptors
 from dvelib.plots.images import descriptor_colours
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 from dvelib.own.landmark_file import LandmarkFile, Row, read_names, write_names
 
 __all__ = ["Annotator", "as_names"]

@@ -13,15 +13,26 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from dvelib.errors import StudyError
-from dvelib.files import ROOT, atomic_path
-from dvelib.pretrained import EMBEDDINGS, LANDMARKS
+from dvelib.checkpoints.pretrained import EMBEDDINGS, LANDMARKS
+from dvelib.common.errors import StudyError
+from dvelib.common.files import ROOT, atomic_path
 
 __all__ = ["add_commands", "add_regress_options", "add_train_options", "own_pictures"]
 
 NOTEBOOK = "annotate.ipynb"
-_TRAIN = ("out", "parent", "architecture", "dimension", "size", "crop", "steps", "batch", "seed",
-          "device", "force")  # fmt: skip
+_TRAIN = (
+    "out",
+    "parent",
+    "architecture",
+    "dimension",
+    "size",
+    "crop",
+    "steps",
+    "batch",
+    "seed",
+    "device",
+    "force",
+)
 _REGRESS = ("embedding", "out", "epochs", "batch", "seed", "eyes", "device", "force")
 
 
@@ -52,8 +63,12 @@ def add_regress_options(parser: argparse.ArgumentParser) -> None:
         "From fewer than 200 labelled pictures, some 2,000 warped copies are made; a few minutes "
         "for a handful of landmarks.",
     )
-    own.add_argument("--embedding", metavar="DIR", help="folder of the embedding to learn on, or "
-                     f"one that comes along: {', '.join(EMBEDDINGS)}")
+    own.add_argument(
+        "--embedding",
+        metavar="DIR",
+        help="folder of the embedding to learn on, or "
+        f"one that comes along: {', '.join(EMBEDDINGS)}",
+    )
     _result_options(own, "<pictures>-regressor beside the pictures")
     own.add_argument("--epochs", type=int, help="(50; from 200 labelled pictures on, 150)")
     own.add_argument("--batch", type=int, help="pictures in a step (32)")
@@ -85,10 +100,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     predict.set_defaults(run=_predict)
     predict.add_argument("--images", metavar="FOLDER", required=True, help="the pictures")
     predict.add_argument(
-        "--regressor", metavar="DIR", default=LANDMARKS,
+        "--regressor",
+        metavar="DIR",
+        default=LANDMARKS,
         help=f"what dve regress made ({LANDMARKS}: eyes, nose and corners of the mouth of faces "
         "that fill the picture, as AFLW_M crops them)",
-    )  # fmt: skip
+    )
     predict.add_argument(
         "--out", metavar="FILE", help="where they go (landmarks.csv among the pictures)"
     )
@@ -125,14 +142,14 @@ def _given(options: argparse.Namespace, keys: tuple[str, ...]) -> dict[str, obje
 
 
 def _train(options: argparse.Namespace) -> None:
-    from dvelib.own.embedding import train_embedding
+    from dvelib.own.own_embedding import train_embedding
 
     trained = train_embedding(options.images, **_given(options, _TRAIN), say=_say)
     _say(f"the embedding is in {trained.folder}")
 
 
 def _regress(options: argparse.Namespace) -> None:
-    from dvelib.own.landmarks import regress_landmarks
+    from dvelib.own.own_landmarks import regress_landmarks
 
     if options.embedding is None:
         raise StudyError(
@@ -191,9 +208,13 @@ def prepare_notebook(folder: Path, landmarks: list[str] | int | None, pictures: 
     parameters = {"folder": str(folder), "landmarks": landmarks, "pictures": pictures}
     with atomic_path(path) as temporary:
         papermill.execute_notebook(
-            str(source), str(temporary), parameters, prepare_only=True, kernel_name="python3",
+            str(source),
+            str(temporary),
+            parameters,
+            prepare_only=True,
+            kernel_name="python3",
             progress_bar=False,
-        )  # fmt: skip
+        )
     return path
 
 

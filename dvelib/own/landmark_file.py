@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dvelib.common.errors import StudyError
+from dvelib.common.files import atomic_path, read_json, write_json
 from dvelib.data.folder import LANDMARKS_FILE, Folder
-from dvelib.errors import StudyError
-from dvelib.files import atomic_path, read_json, write_json
 
 __all__ = ["LandmarkFile", "pictures_in", "read_names", "write_landmarks", "write_names"]
 

@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dvelib.checkpoints import Embedding, finished, load_embedding, load_regressor
+from dvelib.checkpoints.pretrained import named_folder
+from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
+from dvelib.common.errors import StudyError
 from dvelib.data.folder import Folder
-from dvelib.errors import StudyError
-from dvelib.evaluation import describe_images
-from dvelib.own.embedding import absolute, need_kind
+from dvelib.describers.embedding import describe_images
 from dvelib.own.landmark_file import read_names
-from dvelib.pretrained import named_folder
-from dvelib.regression import predict
+from dvelib.own.own_embedding import absolute, need_kind
 from dvelib.regressor import LandmarkRegressor
-from dvelib.training import resolve_device
+from dvelib.training.embeddings import resolve_device
+from dvelib.training.regressors import predict
 
 __all__ = ["EMBEDDING", "Predictor", "load_predictor", "read_picture", "to_picture"]
 
@@ -72,8 +72,8 @@ class Predictor:
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
     """The predictor that a regressor's folder holds, made by ``dve regress``.
 
-    ``five-landmarks`` is the one that comes along (see `dvelib.pretrained`). A regressor of a
-    study works, too, as long as the study's embeddings are where they were.
+    ``five-landmarks`` is the pretrained one (see `dvelib.checkpoints.pretrained`). A regressor of
+    a study works, too, as long as the study's embeddings are where they were.
     Raises StudyError, one sentence, where the regressor or its embedding is not there, or the two
     do not fit.
     """

@@ -20,7 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from dvelib.errors import StudyError
+from dvelib.common.errors import StudyError
 from dvelib.own.annotator import Annotator
 from dvelib.plots.parts import FEW, point_colours
 
@@ -163,13 +163,22 @@ class AnnotatorWidget:
         for k in (~np.isnan(points[:, 0])).nonzero()[0]:
             at_hand = k == self.annotator.landmark
             dot = self.axis.scatter(
-                *points[k], s=90 if at_hand else 40, color=[colours[k]], edgecolor="white",
-                linewidth=2 if at_hand else 1, zorder=3,
-            )  # fmt: skip
+                *points[k],
+                s=90 if at_hand else 40,
+                color=[colours[k]],
+                edgecolor="white",
+                linewidth=2 if at_hand else 1,
+                zorder=3,
+            )
             label = self.axis.annotate(
-                names[k] if len(points) <= FEW else str(k), points[k], (6, 4),
-                textcoords="offset points", color="white", fontsize=8, path_effects=_HALO,
-            )  # fmt: skip
+                names[k] if len(points) <= FEW else str(k),
+                points[k],
+                (6, 4),
+                textcoords="offset points",
+                color="white",
+                fontsize=8,
+                path_effects=_HALO,
+            )
             self._marks += [dot, label]
 
 

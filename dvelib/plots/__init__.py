@@ -10,10 +10,21 @@ from dvelib.plots.benchmarks import ending_dots, growth_lines, ratio_bars
 from dvelib.plots.charts import cumulative_error, error_bars, error_by_count, loss_curves
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
 from dvelib.plots.landmark_errors import error_per_landmark
-from dvelib.plots.landmarks import predicted_landmarks, virtual_keypoints
+from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
 
 __all__ = [
-    "cumulative_error", "descriptor_maps", "ending_dots", "error_bars", "error_by_count",
-    "error_per_landmark", "faces_grid", "growth_lines", "loss_curves", "matches",
-    "predicted_landmarks", "ratio_bars", "virtual_keypoints", "warp_examples",
-]  # fmt: skip
+    "cumulative_error",
+    "descriptor_maps",
+    "ending_dots",
+    "error_bars",
+    "error_by_count",
+    "error_per_landmark",
+    "faces_grid",
+    "growth_lines",
+    "loss_curves",
+    "matches",
+    "predicted_landmarks",
+    "ratio_bars",
+    "virtual_keypoints",
+    "warp_examples",
+]

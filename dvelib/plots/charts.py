@@ -77,9 +77,17 @@ def _error_dots(axis: Axes, rows: DataFrame, labels: list, kind: str) -> None:
     at = [labels.index(label) + offset for label in rows["label"]]
     spread = np.abs(rows[["low", "high"]].to_numpy(float).T - rows["error"].to_numpy(float))
     axis.errorbar(
-        rows["error"], at, xerr=spread, fmt="o", color=colour, markersize=6.5, capsize=2,
-        markerfacecolor="white" if kind == "paper" else colour, linewidth=1.4, label=kind,
-    )  # fmt: skip
+        rows["error"],
+        at,
+        xerr=spread,
+        fmt="o",
+        color=colour,
+        markersize=6.5,
+        capsize=2,
+        markerfacecolor="white" if kind == "paper" else colour,
+        linewidth=1.4,
+        label=kind,
+    )
 
 
 def _reference_lines(axis: Axes, references: Mapping, setting: str) -> None:
@@ -132,11 +140,18 @@ def error_by_count(frame: DataFrame) -> Figure:
     for (embedding, kind), rows in frame.groupby(["embedding", "kind"], sort=False):
         hollow = kind == "paper"
         axis.errorbar(
-            rows["images"], rows["error"], yerr=rows["deviation"].astype(float).fillna(0),
-            color=palette[embedding], label=f"{embedding}, {kind}", marker="o", markersize=6,
+            rows["images"],
+            rows["error"],
+            yerr=rows["deviation"].astype(float).fillna(0),
+            color=palette[embedding],
+            label=f"{embedding}, {kind}",
+            marker="o",
+            markersize=6,
             markerfacecolor="white" if hollow else palette[embedding],
-            linestyle="--" if hollow else "-", linewidth=1.4, capsize=3,
-        )  # fmt: skip
+            linestyle="--" if hollow else "-",
+            linewidth=1.4,
+            capsize=3,
+        )
     counts = sorted(frame["images"].unique())
     axis.set(xscale="log", xlabel="annotated images", ylabel="error (% of inter-ocular distance)")
     axis.set_xticks(counts, [str(n) for n in counts])

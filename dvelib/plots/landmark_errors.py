@@ -93,11 +93,16 @@ def _error_chart(curves: Sequence[_Curve], names: Sequence[str] | None) -> Figur
         curve = curves[i]
         colour = "0.45" if curve.reference else colours[i]
         axis.plot(
-            curve.values, np.arange(count) + offset, _MARKERS[i % len(_MARKERS)], color=colour,
-            markerfacecolor="white" if curve.reference else colour, markersize=6.5,
-            markeredgecolor=colour if curve.reference else "white", label=curve.label,
+            curve.values,
+            np.arange(count) + offset,
+            _MARKERS[i % len(_MARKERS)],
+            color=colour,
+            markerfacecolor="white" if curve.reference else colour,
+            markersize=6.5,
+            markeredgecolor=colour if curve.reference else "white",
+            label=curve.label,
             markeredgewidth=1.2 if curve.reference else 0.5,
-        )  # fmt: skip
+        )
     end = 1.06 * _largest(curves)
     axis.set(xlabel=_PERCENT, xlim=(0, end), ylim=(count - 0.5, -0.5))
     if names is None:
@@ -139,9 +144,12 @@ def _error_face(
     order = np.argsort(-curve.values)[: known.sum()]  # small dots lie on large ones
     values = curve.values[order]
     axis.scatter(
-        *shape[order].T, s=_LARGEST * values / scale.norm.vmax, color=scale.to_rgba(values),
-        edgecolor="0.4", linewidth=0.4,
-    )  # fmt: skip
+        *shape[order].T,
+        s=_LARGEST * values / scale.norm.vmax,
+        color=scale.to_rgba(values),
+        edgecolor="0.4",
+        linewidth=0.4,
+    )
     axis.set_aspect("equal")
     axis.margins(0.08)
     axis.invert_yaxis()

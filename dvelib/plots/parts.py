@@ -19,10 +19,22 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 __all__ = [
-    "FEW", "WIDTH", "as_array", "as_pictures", "as_points", "chart_axes", "dots", "draw",
-    "faded", "legend_below", "need_length", "numbered", "picture_axes", "point_colours",
+    "FEW",
+    "WIDTH",
+    "as_array",
+    "as_pictures",
+    "as_points",
+    "chart_axes",
+    "dots",
+    "draw",
+    "faded",
+    "legend_below",
+    "need_length",
+    "numbered",
+    "picture_axes",
+    "point_colours",
     "row_label",
-]  # fmt: skip
+]
 
 WIDTH = 9.6  # inches: the width of a page
 FEW = 10  # points whose colours can be told apart
@@ -111,9 +123,14 @@ def faded(face: np.ndarray) -> np.ndarray:
 def row_label(axis: Axes, label: str) -> None:
     """A label to the left of a row's first picture."""
     axis.text(
-        -0.08, 0.5, label.replace(" with", "\nwith"), transform=axis.transAxes, fontsize=9,
-        ha="right", va="center",
-    )  # fmt: skip
+        -0.08,
+        0.5,
+        label.replace(" with", "\nwith"),
+        transform=axis.transAxes,
+        fontsize=9,
+        ha="right",
+        va="center",
+    )
 
 
 def dots(axis: Axes, points: np.ndarray, colours: Sequence, size: float) -> None:

@@ -1,6 +1,6 @@
 """The tables of the study: what a notebook shows of one, and what it records."""
 
-from dvelib.tables.matching import FinetunedMatchingTable, MatchingTable
-from dvelib.tables.regression import FewAnnotationsTable, RegressionTable
+from dvelib.tables.landmark_table import FewAnnotationsTable, RegressionTable
+from dvelib.tables.matching_table import FinetunedMatchingTable, MatchingTable
 
 __all__ = ["FewAnnotationsTable", "FinetunedMatchingTable", "MatchingTable", "RegressionTable"]

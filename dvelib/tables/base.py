@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dvelib.checkpoints import PROVENANCE, Embedding, load_embedding
-from dvelib.errors import StudyError
-from dvelib.evaluation import uncertainty
-from dvelib.files import read_json, write_json
-from dvelib.study import Row, Study
+from dvelib.checkpoints.storage import PROVENANCE, Embedding, load_embedding
+from dvelib.common.errors import StudyError
+from dvelib.common.files import read_json, write_json
+from dvelib.evaluation.intervals import uncertainty
+from dvelib.study.plan import Row, Study
 from dvelib.tables.effects import BASELINE, NOT_RUN, effect, readable, row_pairs
-from dvelib.training import resolve_device
+from dvelib.training.embeddings import resolve_device
 
 __all__ = ["StudyTable", "measured", "number_range"]
 

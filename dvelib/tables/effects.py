@@ -12,8 +12,8 @@ from itertools import groupby
 
 import pandas as pd
 
-from dvelib.evaluation import uncertainty
-from dvelib.profiles import RowSpec
+from dvelib.evaluation.intervals import uncertainty
+from dvelib.study.profiles import RowSpec
 
 __all__ = ["BASELINE", "EMBEDDING", "NOT_RUN", "PRODUCTS", "effect", "readable", "row_pairs"]
 

@@ -45,9 +45,7 @@ def find_browser() -> str:
 def running_browser() -> Iterator:
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -55,9 +53,7 @@ def running_browser() -> Iterator:
 @contextmanager
 def opened(browser, page: Path, *, scheme: str = "light", width: int = WIDE) -> Iterator[tuple]:
     """The page in a window of its own, and the list of what it asked for or complained about."""
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": HEIGHT}
-    )
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": HEIGHT})
     context.set_offline(True)
     complaints: list[str] = []
     context.route(lambda address: not address.startswith(LOCAL), lambda route: route.abort())

@@ -12,10 +12,14 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from dvelib.files import ROOT
+from dvelib.common.files import ROOT
 
-SETTINGS = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR",
-            "JUPYTERLAB_WORKSPACES_DIR")  # fmt: skip
+SETTINGS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+)
 PATIENCE = 180_000  # milliseconds: a busy machine takes its time to start a kernel
 
 
@@ -28,13 +32,22 @@ def lab(tmp_path_factory):
     # Settings of whoever runs the tests stay out of it, and theirs are left alone.
     own = {name: str(folder / name) for name in SETTINGS}
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
-         f"--ServerApp.root_dir={folder}", f"--IdentityProvider.token={token}",
-         "--LabApp.news_url=None",
-         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            f"--port={port}",
+            f"--ServerApp.root_dir={folder}",
+            f"--IdentityProvider.token={token}",
+            "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        ],
         env=os.environ | own | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL, stderr=(folder / "log.txt").open("w"),
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "log.txt").open("w"),
+    )
     try:
         _wait_for(f"http://localhost:{port}/api?token={token}", server, folder / "log.txt")
         yield f"http://localhost:{port}/lab/tree/explore.ipynb?reset&token={token}"

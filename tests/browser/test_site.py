@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from dvelib.markup import fill
-from dvelib.site import build_site
+from dvelib.common.markup import fill
+from dvelib.pages.build import build_site
 from tests.browser.checks import PHONE, SCHEMES, opened, problems
-from tests.pages import notebook, write
+from tests.executed_pages import notebook, write
 from tests.recorded import of_the_paper, recorded, table_names
 
 PAPER = 718  # CSS pixels of A4 within its margins

@@ -192,8 +192,11 @@ def test_a_folder_that_cannot_be_made_is_named(mirror, data):
 
 def test_the_archives_are_the_published_ones():
     assert {name: a.sha1[:6] for name, a in ARCHIVES.items()} == {
-        "celeba": "f6872a", "300w": "885b09", "aflw": "939fdc", "aflw-mtfl": "1ff31c",
-    }  # fmt: skip
+        "celeba": "f6872a",
+        "300w": "885b09",
+        "aflw": "939fdc",
+        "aflw-mtfl": "1ff31c",
+    }
     for archive in ARCHIVES.values():
         assert len(archive.sha1) == 40
         secure, plain = archive.urls

@@ -61,8 +61,9 @@ def test_a_face_does_not_depend_on_its_batch(chunk):
     order = torch.tensor([4, 0, 3, 2, 1])
     again = render_faces(identities[order], variants[order], size=SIZE, chunk=chunk)
     back = order.argsort()
-    again = type(again)(again.images[back], again.canonical[back], again.landmarks[back],
-                        again.identity[back])
+    again = type(again)(
+        again.images[back], again.canonical[back], again.landmarks[back], again.identity[back]
+    )
     assert_same(together, again)
 
 
@@ -95,8 +96,9 @@ def test_the_map_never_folds():
 
 def test_canonical_sampled_at_the_landmarks_is_the_template(crowd):
     where = crowd.landmarks[:, JAW:] / (SIZE - 1) * 2 - 1
-    sampled = F.grid_sample(crowd.canonical.permute(0, 3, 1, 2), where[:, None],
-                            align_corners=True)[:, :, 0].permute(0, 2, 1)
+    sampled = F.grid_sample(
+        crowd.canonical.permute(0, 3, 1, 2), where[:, None], align_corners=True
+    )[:, :, 0].permute(0, 2, 1)
     seen = ~sampled.isnan().any(-1)
     assert seen.float().mean() > 0.75
     error = (sampled - template(120)[:, JAW:])[seen].norm(dim=-1)
@@ -140,8 +142,13 @@ def test_identities_differ_more_than_variants_of_one(crowd):
     places = torch.tensor([[x, y] for x in (-0.45, 0.0, 0.45) for y in (-0.5, 0.15, 0.4, 0.85)])
     variants = torch.arange(3).repeat(40)
     pixels = canonical_to_pixel(places.expand(120, -1, -1), crowd.identity, variants, size=SIZE)
-    colours = F.grid_sample(crowd.images.float(), (pixels / (SIZE - 1) * 2 - 1)[:, None],
-                            align_corners=True).flatten(1).view(40, 3, -1)
+    colours = (
+        F.grid_sample(
+            crowd.images.float(), (pixels / (SIZE - 1) * 2 - 1)[:, None], align_corners=True
+        )
+        .flatten(1)
+        .view(40, 3, -1)
+    )
     within = (colours[:, 0] - colours[:, 1]).abs().mean()
     between = (colours - colours.roll(1, 0)).abs().mean()
     assert between > 1.2 * within
@@ -149,8 +156,9 @@ def test_identities_differ_more_than_variants_of_one(crowd):
 
 def test_five_landmarks_follow_the_template():
     five = five_landmarks(canonical_landmarks()[None])[0]
-    expected = torch.tensor([[-0.33, -0.0967], [0.33, -0.0967], [0.0, 0.25],
-                             [-0.27, 0.575], [0.27, 0.575]])
+    expected = torch.tensor(
+        [[-0.33, -0.0967], [0.33, -0.0967], [0.0, 0.25], [-0.27, 0.575], [0.27, 0.575]]
+    )
     assert torch.allclose(five, expected, atol=1e-3)
 
 

@@ -1,9 +1,9 @@
 import pytest
 
-from dvelib.explore.gallery import Gallery
+from dvelib.explore.explorer import Explorer
 
 
 @pytest.fixture(scope="session")
 def gallery():
     """What comes along, on a dozen drawn faces."""
-    return Gallery(drawn=12)
+    return Explorer(drawn=12)

@@ -1,7 +1,7 @@
 import pytest
 
 from dvelib import StudyError
-from dvelib.explore.gallery import Gallery
+from dvelib.explore.explorer import Explorer
 from dvelib.own.landmark_file import write_names
 from tests.own.pictures import draw_folder
 
@@ -14,7 +14,7 @@ def test_what_comes_along_is_there_at_once(gallery):
 
 
 def test_a_study_without_trainings_says_so_and_shows_what_comes_along(tmp_path):
-    gallery = Gallery("smoke", outputs=tmp_path)
+    gallery = Explorer("smoke", outputs=tmp_path)
     assert len(gallery.embeddings) == 4
     assert "has trained no embedding yet" in gallery.words()
     assert "make study PROFILE=smoke" in gallery.words()
@@ -22,7 +22,7 @@ def test_a_study_without_trainings_says_so_and_shows_what_comes_along(tmp_path):
 
 def test_ones_own_pictures_need_no_landmarks(tmp_path):
     draw_folder(tmp_path / "things", 5)
-    gallery = Gallery(images=tmp_path / "things")
+    gallery = Explorer(images=tmp_path / "things")
     assert (len(gallery.faces), gallery.landmarks, gallery.landmark_names) == (5, None, ())
     assert "5 images" in gallery.words()
     assert "dve annotate" in gallery.errors().still()
@@ -35,7 +35,7 @@ def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
     lines = ["file,x0,y0,x1,y1", *(f"p0{i}.png,10,10,20,20" for i in range(3))]
     (folder / "landmarks.csv").write_text("\n".join(lines))
     write_names(folder, ["ear", "tail"])
-    gallery = Gallery(images=folder)
+    gallery = Explorer(images=folder)
     assert gallery.landmark_names == ("ear", "tail")
     assert not gallery.regressors  # five landmarks do not fit two
     assert "No landmark regressor fits" in gallery.keypoints().still()
@@ -45,7 +45,7 @@ def test_a_landmark_that_one_face_alone_has_asks_nothing_to_begin_with(tmp_path)
     folder = tmp_path / "things"
     draw_folder(folder, 3)
     (folder / "landmarks.csv").write_text("file,x0,y0\np00.png,10,10\n")
-    panel = Gallery(images=folder).matches(3)
+    panel = Explorer(images=folder).matches(3)
     assert panel.landmark.label == "any point"
     assert [still.label for still in panel.stills()] == ["landmark 0"]
     panel.face.value = 1
@@ -53,23 +53,24 @@ def test_a_landmark_that_one_face_alone_has_asks_nothing_to_begin_with(tmp_path)
 
 
 def test_chosen_embeddings_alone_are_shown():
-    gallery = Gallery(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"], drawn=3)
+    gallery = Explorer(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"], drawn=3)
     assert list(gallery.embeddings) == [
-        "SmallNet 16-d without exchange", "SmallNet 16-d without exchange (2)"
-    ]  # fmt: skip
+        "SmallNet 16-d without exchange",
+        "SmallNet 16-d without exchange (2)",
+    ]
 
 
 def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
     with pytest.raises(StudyError, match="holds no finished embedding"):
-        Gallery(embeddings=[tmp_path])
+        Explorer(embeddings=[tmp_path])
     with pytest.raises(StudyError, match="there is no folder"):
-        Gallery(images=tmp_path / "nothing")
+        Explorer(images=tmp_path / "nothing")
 
 
 def test_what_is_offered_later_is_seen_by_all_who_watch():
-    gallery, seen = Gallery(embeddings=["smallnet-16d-plain"], drawn=3), []
+    gallery, seen = Explorer(embeddings=["smallnet-16d-plain"], drawn=3), []
     gallery.watch(seen.append)
-    other = Gallery(embeddings=["smallnet-16d-exchange"], drawn=3).embeddings.popitem()[1]
+    other = Explorer(embeddings=["smallnet-16d-exchange"], drawn=3).embeddings.popitem()[1]
     label = gallery.offer(other)
     assert gallery.offer(other) == label
     assert seen == [label, label] and label in gallery.embeddings
@@ -84,7 +85,7 @@ def test_names_of_files_and_landmarks_are_text_and_not_markup(tmp_path):
         lines.append(f"<b>{k}.png," + ",".join(f"{20 + 7 * j},{20 + 5 * j}" for j in range(5)))
     (folder / "landmarks.csv").write_text("\n".join(lines))
     write_names(folder, ["<i>", "b", "c", "d", "e"])
-    gallery = Gallery(images=folder)
+    gallery = Explorer(images=folder)
     assert "&lt;b&gt;" in gallery.errors().said.value
     assert "&lt;i&gt;" in gallery.keypoints().said.value
     for text in (gallery.errors().still(), gallery.keypoints().still(), gallery.matches().still()):

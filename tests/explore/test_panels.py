@@ -10,8 +10,8 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from dvelib.data import open_dataset
-from dvelib.explore import training as training_module
-from dvelib.explore.gallery import Gallery
+from dvelib.explore import training_panel
+from dvelib.explore.explorer import Explorer
 
 
 @pytest.fixture
@@ -146,9 +146,9 @@ def test_faces_are_in_order_of_their_errors(gallery):
 
 
 def test_the_button_trains_and_offers_the_embedding(gallery, tmp_path, monkeypatch):
-    small = Gallery(embeddings=["smallnet-16d-plain"])
+    small = Explorer(embeddings=["smallnet-16d-plain"])
     small.faces = open_dataset("synthetic", None, "test", size=70, crop=10, limit=8)
-    monkeypatch.setattr(training_module, "DRAWN", 8)
+    monkeypatch.setattr(training_panel, "DRAWN", 8)
     matches, panel = small.matches(4), small.training()
     panel.folder = tmp_path
     panel.steps.options = {"two": 2}
@@ -160,7 +160,7 @@ def test_the_button_trains_and_offers_the_embedding(gallery, tmp_path, monkeypat
 
 
 def test_a_training_that_cannot_be_says_why(gallery, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_module, "DRAWN", 4)  # fewer than a batch
+    monkeypatch.setattr(training_panel, "DRAWN", 4)  # fewer than a batch
     panel = gallery.training()
     panel.folder = tmp_path
     panel.train()

@@ -4,7 +4,7 @@ import torch
 
 from dvelib import StudyError
 from dvelib.data import open_dataset
-from dvelib.evaluation import describe_images
+from dvelib.describers.embedding import describe_images
 from dvelib.explore.scene import Scene
 from dvelib.matching import match_full_resolution, upsample_descriptors
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dvelib import StudyError
 from dvelib.cli import main
-from dvelib.files import ROOT
+from dvelib.common.files import ROOT
 from dvelib.own.annotator import Annotator, as_names
 from tests.own.pictures import draw_folder
 
@@ -130,10 +130,14 @@ def test_a_picture_is_shown_as_stored(folder):
 @pytest.mark.parametrize(
     ("landmarks", "expected"),
     [
-        (None, (None, ())), (5, (5, ())), ("5", (5, ())), ("tip", (1, ("tip",))),
-        ("left eye, nose", (2, ("left eye", "nose"))), (["a", "b"], (2, ("a", "b"))),
+        (None, (None, ())),
+        (5, (5, ())),
+        ("5", (5, ())),
+        ("tip", (1, ("tip",))),
+        ("left eye, nose", (2, ("left eye", "nose"))),
+        (["a", "b"], (2, ("a", "b"))),
     ],
-)  # fmt: skip
+)
 def test_landmarks_are_a_number_or_names(landmarks, expected):
     assert as_names(landmarks) == expected
 
@@ -296,7 +300,7 @@ def test_without_jupyterlab_the_command_says_what_to_install(folder, monkeypatch
 
 
 def test_the_notebook_runs_without_a_browser(folder):
-    from dvelib.report import execute
+    from dvelib.pages.execute import execute
 
     parameters = {"folder": str(folder), "landmarks": 2, "pictures": 3}
     output = folder.parent / "run" / "page.ipynb"

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from dvelib import StudyError
-from dvelib.checkpoints import finished, load_embedding
+from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
+from dvelib.checkpoints.storage import finished, load_embedding
 from dvelib.cli import main
-from dvelib.own import landmarks
-from dvelib.own.embedding import embedding_spec, learning_rate, train_embedding
-from dvelib.own.errors import picture_errors
-from dvelib.own.landmarks import regress_landmarks, regressor_spec
-from dvelib.spec import DataSpec, EmbeddingSpec
+from dvelib.own import own_landmarks
+from dvelib.own.accuracy import picture_errors
+from dvelib.own.own_embedding import embedding_spec, learning_rate, train_embedding
+from dvelib.own.own_landmarks import regress_landmarks, regressor_spec
 from tests.own.pictures import draw_folder, label
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
@@ -21,7 +21,7 @@ TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device":
 
 @pytest.fixture(autouse=True)
 def few_copies(monkeypatch):
-    monkeypatch.setattr(landmarks, "COPIES", 40)
+    monkeypatch.setattr(own_landmarks, "COPIES", 40)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_training_goes_beside_the_pictures_and_is_not_done_twice(tmp_path, capsy
     embedding = load_embedding(out)
     assert (embedding.spec.data.name, embedding.spec.size) == ("folder", 24)
     assert embedding.provenance["data"]["images"] == 6
-    monkeypatch.setattr("dvelib.training._Run", None)
+    monkeypatch.setattr("dvelib.training.embeddings._Run", None)
     assert main(command) == 0
 
 
@@ -130,8 +130,11 @@ def test_the_same_folder_is_another_from_another_parent(place, refused):
 def test_the_defaults_are_those_for_a_laptop():
     spec = embedding_spec("things")
     assert (spec.architecture, spec.dimension, spec.exchange, spec.scale) == (
-        "smallnet", 64, True, None
-    )  # fmt: skip
+        "smallnet",
+        64,
+        True,
+        None,
+    )
     assert (spec.size, spec.crop, spec.steps, spec.batch) == (100, 15, 2500, 16)
     assert (spec.learning_rate, spec.lower_rate_from) == (7.07e-4, (2001,))
     hourglass = embedding_spec("things", architecture="hourglass")
@@ -201,7 +204,7 @@ def test_few_labels_are_learned_in_warped_copies_and_tested(place):
 
 
 def test_many_labels_are_learned_as_they_are(place, monkeypatch):
-    monkeypatch.setattr(landmarks, "FEW", 3)
+    monkeypatch.setattr(own_landmarks, "FEW", 3)
     trained, said = regress(place, batch=3)
     assert said[0].startswith("3 landmarks from 3 labelled pictures, into")
     assert trained.provenance["train"]["images"] == 3
@@ -293,10 +296,13 @@ def test_errors_are_in_pixels_of_the_picture_and_percent_of_its_square():
     predicted[:, 1, 0] = 60
     found = picture_errors(truth, predicted, np.array([100, 400]), 100, eyes=(0, 1))
     assert found == {
-        "pictures": 2, "landmarks": 3, "pixels": pytest.approx((5 + 10 + 40) / 3, abs=1e-3),
-        "percent": pytest.approx(25 / 3, abs=1e-3), "percent_by_landmark": [5, 10],
+        "pictures": 2,
+        "landmarks": 3,
+        "pixels": pytest.approx((5 + 10 + 40) / 3, abs=1e-3),
+        "percent": pytest.approx(25 / 3, abs=1e-3),
+        "percent_by_landmark": [5, 10],
         "percent_of_eyes": 15,
-    }  # fmt: skip
+    }
 
 
 def test_a_landmark_that_is_set_nowhere_has_no_error():

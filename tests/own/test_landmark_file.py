@@ -87,8 +87,9 @@ def test_landmarks_can_be_added_and_not_taken_away(folder):
     file = LandmarkFile(folder, 3)
     file.set_point("p03.png", 2, (1, 1))
     assert text(folder).splitlines()[::2] == [
-        "file,identity,split,x0,y0,x1,y1,x2,y2", "p03.png,bob,train,3,4,5,6,1.00,1.00"
-    ]  # fmt: skip
+        "file,identity,split,x0,y0,x1,y1,x2,y2",
+        "p03.png,bob,train,3,4,5,6,1.00,1.00",
+    ]
     with pytest.raises(StudyError, match="has 3 landmarks, and 2 are asked for: ask for 3 or"):
         LandmarkFile(folder, 2)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dvelib.profiles import RowSpec
-from dvelib.study import Row
+from dvelib.study.plan import Row
+from dvelib.study.profiles import RowSpec
 from dvelib.tables.base import StudyTable
 
 ERRORS = {"SmallNet 3-d without exchange": 6.0, "SmallNet 3-d with exchange": 5.0}
@@ -20,8 +20,9 @@ class Table(StudyTable):
         self.seeds = seeds
         specs = [
             RowSpec(architecture="smallnet", dimension=d, exchange=e)
-            for d in (3, 16) for e in (False, True)
-        ]  # fmt: skip
+            for d in (3, 16)
+            for e in (False, True)
+        ]
         self.rows = tuple(
             Row(s, s.label, {"same": 2.0 - s.exchange}, ("e",) * seeds * (s.dimension == 3))
             for s in specs
@@ -46,20 +47,36 @@ def test_all_effects_are_recorded_also_those_that_were_not_measured():
     assert len(measured) == 2 * (1 + 2)
     exchange = measured[0]
     assert exchange == {
-        "compares": "exchange", "measure": "same", "first": "SmallNet 3-d without exchange",
-        "second": "SmallNet 3-d with exchange", "published": 1.0, "before": 6.0, "after": 5.0,
-        "effect": 1.0, "low": 1.0, "high": 1.0, "seeds": 1,
-    }  # fmt: skip
+        "compares": "exchange",
+        "measure": "same",
+        "first": "SmallNet 3-d without exchange",
+        "second": "SmallNet 3-d with exchange",
+        "published": 1.0,
+        "before": 6.0,
+        "after": 5.0,
+        "effect": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+        "seeds": 1,
+    }
     assert [line["first"] for line in measured[2:]] == ["same place"] * 4
     assert {line["published"] for line in effects if line["compares"] == "baseline"} == {None}
 
 
 def test_effects_to_read_are_those_measured():
     frame = Table().effects_of("exchange", "different")
-    assert frame.to_dict("records") == [{
-        "embedding": "SmallNet 3-d", "dimension": 3, "measure": "different",
-        "without": 6.0, "with": 5.0, "effect": 1.0, "low": 1.0, "high": 1.0,
-    }]  # fmt: skip
+    assert frame.to_dict("records") == [
+        {
+            "embedding": "SmallNet 3-d",
+            "dimension": 3,
+            "measure": "different",
+            "without": 6.0,
+            "with": 5.0,
+            "effect": 1.0,
+            "low": 1.0,
+            "high": 1.0,
+        }
+    ]
     assert list(Table().effects_of("exchange")["measure"]) == ["same", "different"]
     assert Table().effects_of("finetuned").empty
 
@@ -74,10 +91,13 @@ def test_seeds_count_in_an_effect_and_its_interval():
 @pytest.mark.parametrize(
     ("seeds", "text"),
     [
-        (1, "95 % bootstrap interval over image pairs of one seed, which gives no interval over "
-            "seeds"),
+        (
+            1,
+            "95 % bootstrap interval over image pairs of one seed, which gives no interval over "
+            "seeds",
+        ),
         (3, "95 % bootstrap interval over image pairs and 3 seeds"),
     ],
-)  # fmt: skip
+)
 def test_an_interval_says_what_it_rests_on(seeds, text):
     assert Table(seeds).interval == text

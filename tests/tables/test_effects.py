@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dvelib.files import ROOT
-from dvelib.profiles import TableSpec
-from dvelib.spec import read_yaml
+from dvelib.checkpoints.specifications import read_yaml
+from dvelib.common.files import ROOT
+from dvelib.study.profiles import TableSpec
 from dvelib.tables.effects import effect, row_pairs
 
 
@@ -22,16 +22,16 @@ def test_rows_of_the_exchange_ablation():
     # 4 dimensions with and without; 3 dimensions beside 3 larger ones, with and without.
     assert Counter(what for what, *_ in pairs) == {"exchange": 4, "dimension": 6}
     assert ("exchange", "SmallNet 16-d without exchange", "SmallNet 16-d with exchange") in pairs
-    assert (
-        "dimension", "SmallNet 3-d without exchange", "SmallNet 64-d without exchange"
-    ) in pairs  # fmt: skip
+    assert ("dimension", "SmallNet 3-d without exchange", "SmallNet 64-d without exchange") in pairs
 
 
 def test_rows_of_fine_tuning_and_of_a_larger_network():
     pairs = pairs_of("ablation_finetuning_300w")
     assert Counter(what for what, *_ in pairs) == {
-        "finetuned": 5, "architecture": 2, "dimension": 6,
-    }  # fmt: skip
+        "finetuned": 5,
+        "architecture": 2,
+        "dimension": 6,
+    }
     network = [pair for pair in pairs if pair[0] == "architecture"]
     assert network[0][1:] == ("SmallNet 64-d with exchange", "Hourglass 64-d with exchange")
 
@@ -43,9 +43,10 @@ def test_rows_of_few_annotated_images():
     assert counts == {"annotations": 9, "embedding": 8, "architecture": 4}
     start = "SmallNet 3-d without exchange, fine-tuned"
     assert (
-        "embedding", f"{start}, 5 images annotated",
+        "embedding",
+        f"{start}, 5 images annotated",
         "SmallNet 64-d with exchange, fine-tuned, 5 images annotated",
-    ) in pairs  # fmt: skip
+    ) in pairs
 
 
 def test_the_order_of_rows_does_not_matter():
@@ -58,8 +59,13 @@ class TestEffect:
         first = pd.DataFrame({0: [3.0, 5.0], 1: [4.0, 6.0]})
         found = effect(first, first - 1)
         assert found == {
-            "before": 4.5, "after": 3.5, "effect": 1.0, "low": 1.0, "high": 1.0, "seeds": 2,
-        }  # fmt: skip
+            "before": 4.5,
+            "after": 3.5,
+            "effect": 1.0,
+            "low": 1.0,
+            "high": 1.0,
+            "seeds": 2,
+        }
 
     def test_compares_the_same_units(self):
         """Units that vary far more than the effect do not hide it."""

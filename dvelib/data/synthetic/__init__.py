@@ -25,8 +25,12 @@ from dvelib.data.synthetic.geometry import canonical_landmarks, face_geometry, f
 from dvelib.data.synthetic.paint import paint_faces
 
 __all__ = [
-    "SyntheticFaces", "canonical_landmarks", "canonical_to_pixel", "five_landmarks",
-    "pixel_to_canonical", "render_faces",
+    "SyntheticFaces",
+    "canonical_landmarks",
+    "canonical_to_pixel",
+    "five_landmarks",
+    "pixel_to_canonical",
+    "render_faces",
 ]
 
 
@@ -101,8 +105,7 @@ def _render_chunk(
     # is evaluated at the pixel centres themselves.
     fine = F.interpolate(wide.permute(0, 3, 1, 2), scale_factor=float(supersample), mode="bilinear")
     crop = slice(supersample, -supersample)
-    images, surface = paint_faces(
-        fine[:, :, crop, crop], person, moment, supersample=supersample)
+    images, surface = paint_faces(fine[:, :, crop, crop], person, moment, supersample=supersample)
     canonical[surface < 0.5] = float("nan")
     return images, canonical
 
@@ -135,7 +138,8 @@ def render_faces(
     for start in range(0, count, chunk):
         part = slice(start, start + chunk)
         images[part], canonical[part] = _render_chunk(
-            identities[part], variants[part], size, seed, supersample)
+            identities[part], variants[part], size, seed, supersample
+        )
     template = canonical_landmarks().expand(count, -1, -1)
     landmarks = canonical_to_pixel(template, identities, variants, size=size, seed=seed)
     return SyntheticFaces(images, canonical, landmarks, identities)

@@ -31,15 +31,19 @@ def occluders(c: Canvas, skin: Tensor) -> None:
     away = torch.cos(angle) * c.screen_x + torch.sin(angle) * c.screen_y
     cross = torch.cos(angle) * c.screen_y - torch.sin(angle) * c.screen_x + m.normal("aside", 0.15)
     finger = (cross * 15.0).cos().abs()
-    hand = torch.minimum(away - m.uniform("reach", 0.25, 0.7) + 0.1 * finger,
-                         m.uniform("hand", 0.2, 0.35) - cross.abs())
+    hand = torch.minimum(
+        away - m.uniform("reach", 0.25, 0.7) + 0.1 * finger,
+        m.uniform("hand", 0.2, 0.35) - cross.abs(),
+    )
     creases = 1.0 - 0.45 * (1.0 - finger) ** 3
     c.cover(c.edge(hand) * (kind < 0.07), skin * creases[:, None])
     stick = torch.minimum(0.06 - cross.abs(), away - 0.62)
     ball = 0.15 - torch.hypot(away - 0.58, cross)
     mesh = 0.25 + 0.12 * torch.sin(c.screen_x * 70.0) * torch.sin(c.screen_y * 70.0)
-    c.cover(c.edge(torch.maximum(stick, ball)) * (kind > 0.07) * (kind < 0.11),
-            mesh[:, None].expand(-1, 3, -1))
+    c.cover(
+        c.edge(torch.maximum(stick, ball)) * (kind > 0.07) * (kind < 0.11),
+        mesh[:, None].expand(-1, 3, -1),
+    )
     strand = 0.02 - (c.x - m.uniform("strand", -0.5, 0.5) - 0.25 * torch.sin(3.0 * c.y)).abs()
     strand = torch.minimum(strand, m.uniform("strand end", -0.1, 0.7) - c.y)
     c.cover(c.edge(strand) * (kind > 0.94), c.person.pick("hair", HAIR))
@@ -47,8 +51,10 @@ def occluders(c: Canvas, skin: Tensor) -> None:
 
 def camera(image: Tensor, moment: Draws) -> Tensor:
     """Blur, colour cast, contrast, greyscale and sensor noise at the final resolution [N,3,S,S]."""
+
     def per_face(value: Tensor) -> Tensor:
         return value[..., None, None]
+
     side = image.shape[-1]
     weight = per_face(moment.flag("blurred", 0.5) * moment.uniform("blur", 0.0, 0.25))
     for axis in (2, 3):
@@ -60,7 +66,10 @@ def camera(image: Tensor, moment: Draws) -> Tensor:
     image = image * cast * per_face(moment.uniform("exposure", 0.8, 1.15))
     image = 0.45 + (image - 0.45) * per_face(moment.uniform("contrast", 0.75, 1.25))
     grey = image.mean(1, keepdim=True)
-    image = torch.lerp(image, grey, per_face(
-        torch.maximum(moment.flag("greyscale", 0.08), moment.uniform("fade", 0.0, 0.3))))
+    image = torch.lerp(
+        image,
+        grey,
+        per_face(torch.maximum(moment.flag("greyscale", 0.08), moment.uniform("fade", 0.0, 0.3))),
+    )
     noise = moment.uniform("noise", -1.0, 1.0, count=side * side).view(-1, 1, side, side)
     return image + per_face(moment.uniform("noise level", 0.0, 0.06)) * noise

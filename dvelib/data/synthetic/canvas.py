@@ -16,26 +16,80 @@ from torch import Tensor
 from dvelib.data.synthetic.draws import Draws
 from dvelib.data.synthetic.geometry import falloff
 
-SKIN = torch.tensor([
-    (1.00, 0.88, 0.80), (0.97, 0.80, 0.68), (0.92, 0.72, 0.57), (0.84, 0.62, 0.45),
-    (0.72, 0.50, 0.34), (0.57, 0.38, 0.25), (0.42, 0.27, 0.18), (0.28, 0.18, 0.13)])
-HAIR = torch.tensor([
-    (0.06, 0.05, 0.05), (0.10, 0.07, 0.06), (0.24, 0.14, 0.08), (0.38, 0.23, 0.12),
-    (0.52, 0.22, 0.10), (0.78, 0.60, 0.30), (0.93, 0.83, 0.58), (0.55, 0.55, 0.56),
-    (0.88, 0.88, 0.90), (0.85, 0.25, 0.45), (0.20, 0.35, 0.75), (0.30, 0.62, 0.40)])
-IRIS = torch.tensor([
-    (0.20, 0.11, 0.06), (0.36, 0.21, 0.10), (0.30, 0.45, 0.25), (0.28, 0.48, 0.72),
-    (0.48, 0.55, 0.60), (0.10, 0.08, 0.07)])
-LIPS = torch.tensor([
-    (0.80, 0.42, 0.40), (0.72, 0.12, 0.18), (0.55, 0.28, 0.24), (0.90, 0.55, 0.52),
-    (0.40, 0.10, 0.22), (0.35, 0.20, 0.17), (0.85, 0.30, 0.55)])
-VIVID = torch.tensor([
-    (0.90, 0.15, 0.12), (0.10, 0.35, 0.85), (0.98, 0.85, 0.15), (0.12, 0.62, 0.25),
-    (0.97, 0.97, 0.95), (0.06, 0.06, 0.08), (0.60, 0.20, 0.65), (0.98, 0.55, 0.12),
-    (0.20, 0.75, 0.80), (0.55, 0.35, 0.20)])
-FRAMES = torch.tensor([
-    (0.05, 0.05, 0.06), (0.30, 0.16, 0.08), (0.75, 0.65, 0.30), (0.70, 0.72, 0.75),
-    (0.70, 0.10, 0.15), (0.92, 0.92, 0.90), (0.15, 0.25, 0.60)])
+SKIN = torch.tensor(
+    [
+        (1.00, 0.88, 0.80),
+        (0.97, 0.80, 0.68),
+        (0.92, 0.72, 0.57),
+        (0.84, 0.62, 0.45),
+        (0.72, 0.50, 0.34),
+        (0.57, 0.38, 0.25),
+        (0.42, 0.27, 0.18),
+        (0.28, 0.18, 0.13),
+    ]
+)
+HAIR = torch.tensor(
+    [
+        (0.06, 0.05, 0.05),
+        (0.10, 0.07, 0.06),
+        (0.24, 0.14, 0.08),
+        (0.38, 0.23, 0.12),
+        (0.52, 0.22, 0.10),
+        (0.78, 0.60, 0.30),
+        (0.93, 0.83, 0.58),
+        (0.55, 0.55, 0.56),
+        (0.88, 0.88, 0.90),
+        (0.85, 0.25, 0.45),
+        (0.20, 0.35, 0.75),
+        (0.30, 0.62, 0.40),
+    ]
+)
+IRIS = torch.tensor(
+    [
+        (0.20, 0.11, 0.06),
+        (0.36, 0.21, 0.10),
+        (0.30, 0.45, 0.25),
+        (0.28, 0.48, 0.72),
+        (0.48, 0.55, 0.60),
+        (0.10, 0.08, 0.07),
+    ]
+)
+LIPS = torch.tensor(
+    [
+        (0.80, 0.42, 0.40),
+        (0.72, 0.12, 0.18),
+        (0.55, 0.28, 0.24),
+        (0.90, 0.55, 0.52),
+        (0.40, 0.10, 0.22),
+        (0.35, 0.20, 0.17),
+        (0.85, 0.30, 0.55),
+    ]
+)
+VIVID = torch.tensor(
+    [
+        (0.90, 0.15, 0.12),
+        (0.10, 0.35, 0.85),
+        (0.98, 0.85, 0.15),
+        (0.12, 0.62, 0.25),
+        (0.97, 0.97, 0.95),
+        (0.06, 0.06, 0.08),
+        (0.60, 0.20, 0.65),
+        (0.98, 0.55, 0.12),
+        (0.20, 0.75, 0.80),
+        (0.55, 0.35, 0.20),
+    ]
+)
+FRAMES = torch.tensor(
+    [
+        (0.05, 0.05, 0.06),
+        (0.30, 0.16, 0.08),
+        (0.75, 0.65, 0.30),
+        (0.70, 0.72, 0.75),
+        (0.70, 0.10, 0.15),
+        (0.92, 0.92, 0.90),
+        (0.15, 0.25, 0.60),
+    ]
+)
 
 # Canonical half-width covered by the identity texture, and its lattice size.
 _TEXTURE_REACH = 1.5
@@ -69,8 +123,7 @@ class Canvas:
 
     def _sample_texture(self, canonical: Tensor) -> Tensor:
         roughness = self.person.uniform("roughness", 0.3, 1.0)
-        octaves = {4: 0.6 / roughness.sqrt(), 8: 0.7, 16: 0.8 * roughness,
-                   40: 0.7 * roughness}
+        octaves = {4: 0.6 / roughness.sqrt(), 8: 0.7, 16: 0.8 * roughness, 40: 0.7 * roughness}
         lattice = self.person.fractal("texture", 5, octaves, _TEXTURE_SIZE)
         where = canonical.permute(0, 2, 3, 1) / _TEXTURE_REACH
         sampled = F.grid_sample(lattice, where, padding_mode="reflection", align_corners=True)
@@ -93,7 +146,11 @@ class Canvas:
         return (distance / max(self.edge_width, softness) + 0.5).clamp_(0.0, 1.0)
 
     def ellipse(
-        self, cx: float, cy: Tensor | float, rx: Tensor | float, ry: Tensor | float,
+        self,
+        cx: float,
+        cy: Tensor | float,
+        rx: Tensor | float,
+        ry: Tensor | float,
         mirrored: bool = False,
     ) -> Tensor:
         """Approximate distance inside an ellipse; a mirrored one appears on both sides."""

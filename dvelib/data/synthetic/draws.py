@@ -77,8 +77,9 @@ class Draws:
         noise = self.uniform(name + "/jitter", -jitter, jitter, count=3)
         return (table[row] + noise).clamp(0.0, 1.0)[..., None]
 
-    def fractal(self, name: str, channels: int, octaves: dict[int, Tensor | float],
-                size: int) -> Tensor:
+    def fractal(
+        self, name: str, channels: int, octaves: dict[int, Tensor | float], size: int
+    ) -> Tensor:
         """Value noise about zero [N, C, size, size]: a weighted sum of lattices {width: weight}."""
         total = torch.zeros(len(self._state), channels, size, size)
         for width, weight in octaves.items():

@@ -16,8 +16,12 @@ def beard(c: Canvas, hair: Tensor) -> None:
     full = c.edge(jaw, 0.08) * c.edge(c.y - 0.12 + ragged, 0.1)
     full = torch.maximum(full, c.edge(c.y - 0.72 + ragged, 0.06))
     goatee = c.edge(0.24 - c.ax + ragged, 0.04) * c.edge(c.y - 0.73, 0.04)
-    moustache = c.edge(d.uniform("moustache size", 0.03, 0.065) - (
-        c.y - 0.445 - 0.5 * c.ax**2).abs() - 0.2 * ragged, 0.03)
+    moustache = c.edge(
+        d.uniform("moustache size", 0.03, 0.065)
+        - (c.y - 0.445 - 0.5 * c.ax**2).abs()
+        - 0.2 * ragged,
+        0.03,
+    )
     moustache *= c.edge(d.uniform("moustache width", 0.16, 0.36) - c.ax, 0.04)
     kind = d.uniform("beard")
     mask = full * (kind < 0.20) + goatee * ((kind > 0.15) & (kind < 0.27))

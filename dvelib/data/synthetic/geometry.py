@@ -31,18 +31,52 @@ _MAX_SLOPE = 0.9
 
 def canonical_landmarks() -> Tensor:
     """The 68 template points in canonical coordinates, iBUG order -> [68, 2] float32."""
-    jaw = [(-0.70 * math.cos(t), -0.10 + 1.03 * math.sin(t))
-           for t in (math.pi * k / 16 for k in range(17))]
+    jaw = [
+        (-0.70 * math.cos(t), -0.10 + 1.03 * math.sin(t))
+        for t in (math.pi * k / 16 for k in range(17))
+    ]
     brow = [(-0.60, -0.30), (-0.50, -0.367), (-0.38, -0.395), (-0.26, -0.377), (-0.15, -0.329)]
-    nose = [(0.0, -0.12), (0.0, 0.01), (0.0, 0.13), (0.0, 0.25),
-            (-0.135, 0.33), (-0.07, 0.355), (0.0, 0.375), (0.07, 0.355), (0.135, 0.33)]
-    eye = [(-0.47, -0.09), (-0.385, -0.157), (-0.275, -0.157),
-           (-0.19, -0.09), (-0.275, -0.043), (-0.385, -0.043)]
-    mouth = [(-0.27, 0.575), (-0.17, 0.525), (-0.07, 0.498), (0.0, 0.515), (0.07, 0.498),
-             (0.17, 0.525), (0.27, 0.575), (0.17, 0.655), (0.07, 0.698), (0.0, 0.707),
-             (-0.07, 0.698), (-0.17, 0.655),
-             (-0.22, 0.577), (-0.08, 0.558), (0.0, 0.555), (0.08, 0.558), (0.22, 0.577),
-             (0.08, 0.603), (0.0, 0.607), (-0.08, 0.603)]
+    nose = [
+        (0.0, -0.12),
+        (0.0, 0.01),
+        (0.0, 0.13),
+        (0.0, 0.25),
+        (-0.135, 0.33),
+        (-0.07, 0.355),
+        (0.0, 0.375),
+        (0.07, 0.355),
+        (0.135, 0.33),
+    ]
+    eye = [
+        (-0.47, -0.09),
+        (-0.385, -0.157),
+        (-0.275, -0.157),
+        (-0.19, -0.09),
+        (-0.275, -0.043),
+        (-0.385, -0.043),
+    ]
+    mouth = [
+        (-0.27, 0.575),
+        (-0.17, 0.525),
+        (-0.07, 0.498),
+        (0.0, 0.515),
+        (0.07, 0.498),
+        (0.17, 0.525),
+        (0.27, 0.575),
+        (0.17, 0.655),
+        (0.07, 0.698),
+        (0.0, 0.707),
+        (-0.07, 0.698),
+        (-0.17, 0.655),
+        (-0.22, 0.577),
+        (-0.08, 0.558),
+        (0.0, 0.555),
+        (0.08, 0.558),
+        (0.22, 0.577),
+        (0.08, 0.603),
+        (0.0, 0.607),
+        (-0.08, 0.603),
+    ]
     right_brow = [(-x, y) for x, y in reversed(brow)]
     right_eye = [(-eye[k][0], eye[k][1]) for k in (3, 2, 1, 0, 5, 4)]
     return torch.tensor(jaw + brow + right_brow + nose + eye + right_eye + mouth)
@@ -52,7 +86,7 @@ def five_landmarks(landmarks: Tensor) -> Tensor:
     """Left eye, right eye, nose tip, left and right mouth corner: [N, 68, 2] -> [N, 5, 2]."""
     if landmarks.ndim != 3 or tuple(landmarks.shape[1:]) != (68, 2):
         raise ValueError(f"landmarks must be [N, 68, 2], got {list(landmarks.shape)}")
-    eyes = [landmarks[:, k:k + 6].mean(1) for k in (36, 42)]
+    eyes = [landmarks[:, k : k + 6].mean(1) for k in (36, 42)]
     return torch.stack([*eyes, landmarks[:, 30], landmarks[:, 48], landmarks[:, 54]], 1)
 
 
@@ -94,29 +128,54 @@ _X, _Y = 0, 1
 # then expression, which so acts on features at their template places.
 _STEPS: tuple[tuple[int, tuple[_Bump, ...]], ...] = (
     (_X, (_Bump("yaw", 0, 0.1, 0.55, 0.75, push=0.45), _Bump("yaw", 0, 0.3, 0.13, 0.2, push=0.17))),
-    (_Y, (_Bump("pitch", 0, 0.1, 0.6, 0.65, push=0.45),
-          _Bump("pitch", 0, 0.3, 0.15, 0.16, push=0.15))),
-    (_X, (_Bump("jaw width", 0, 0.85, 0.9, 0.42, along=0.13),
-          _Bump("cheek width", 0, 0.25, 0.9, 0.36, along=0.09),
-          _Bump("forehead width", 0, -0.6, 0.9, 0.3, along=0.10),
-          _Bump("eye spacing", 0, -0.1, 0.4, 0.14, along=0.09),
-          _Bump("nose width", 0, 0.3, 0.14, 0.13, along=0.20),
-          _Bump("mouth width", 0, 0.58, 0.26, 0.13, along=0.14),
-          _Bump("lopsided", 0, 0.5, 0.5, 0.4, push=0.02))),
-    (_Y, (_Bump("chin length", 0, 1.0, 0.5, 0.3, push=0.05),
-          _Bump("forehead height", 0, -0.8, 0.8, 0.3, push=0.05),
-          _Bump("eye size", 0.33, -0.1, 0.14, 0.08, along=0.20),
-          _Bump("eye tilt", 0.33, -0.1, 0.16, 0.12, across=0.10),
-          _Bump("nose length", 0, 0.33, 0.2, 0.15, push=0.03),
-          _Bump("mouth height", 0, 0.6, 0.5, 0.2, push=0.03),
-          _Bump("lip size", 0, 0.59, 0.25, 0.12, along=0.18))),
-    (_Y, (_Bump("brow height", 0.375, -0.37, 0.19, 0.11, push=0.028),
-          _Bump("brow tilt", 0.375, -0.37, 0.19, 0.11, across=0.10),
-          _Bump("smile", 0.26, 0.58, 0.11, 0.12, push=0.028),
-          _Bump("smirk", 0, 0.58, 0.25, 0.15, across=0.07))),
+    (
+        _Y,
+        (
+            _Bump("pitch", 0, 0.1, 0.6, 0.65, push=0.45),
+            _Bump("pitch", 0, 0.3, 0.15, 0.16, push=0.15),
+        ),
+    ),
+    (
+        _X,
+        (
+            _Bump("jaw width", 0, 0.85, 0.9, 0.42, along=0.13),
+            _Bump("cheek width", 0, 0.25, 0.9, 0.36, along=0.09),
+            _Bump("forehead width", 0, -0.6, 0.9, 0.3, along=0.10),
+            _Bump("eye spacing", 0, -0.1, 0.4, 0.14, along=0.09),
+            _Bump("nose width", 0, 0.3, 0.14, 0.13, along=0.20),
+            _Bump("mouth width", 0, 0.58, 0.26, 0.13, along=0.14),
+            _Bump("lopsided", 0, 0.5, 0.5, 0.4, push=0.02),
+        ),
+    ),
+    (
+        _Y,
+        (
+            _Bump("chin length", 0, 1.0, 0.5, 0.3, push=0.05),
+            _Bump("forehead height", 0, -0.8, 0.8, 0.3, push=0.05),
+            _Bump("eye size", 0.33, -0.1, 0.14, 0.08, along=0.20),
+            _Bump("eye tilt", 0.33, -0.1, 0.16, 0.12, across=0.10),
+            _Bump("nose length", 0, 0.33, 0.2, 0.15, push=0.03),
+            _Bump("mouth height", 0, 0.6, 0.5, 0.2, push=0.03),
+            _Bump("lip size", 0, 0.59, 0.25, 0.12, along=0.18),
+        ),
+    ),
+    (
+        _Y,
+        (
+            _Bump("brow height", 0.375, -0.37, 0.19, 0.11, push=0.028),
+            _Bump("brow tilt", 0.375, -0.37, 0.19, 0.11, across=0.10),
+            _Bump("smile", 0.26, 0.58, 0.11, 0.12, push=0.028),
+            _Bump("smirk", 0, 0.58, 0.25, 0.15, across=0.07),
+        ),
+    ),
     (_X, (_Bump("pucker", 0, 0.58, 0.26, 0.13, along=0.15),)),
-    (_Y, (_Bump("mouth shut", 0, 0.581, 0.19, 0.10, along=1.0),
-          _Bump("blink", 0.33, -0.09, 0.17, 0.09, along=1.0))),
+    (
+        _Y,
+        (
+            _Bump("mouth shut", 0, 0.581, 0.19, 0.10, along=1.0),
+            _Bump("blink", 0.33, -0.09, 0.17, 0.09, along=1.0),
+        ),
+    ),
     (_Y, (_Bump("blink", 0.33, -0.09, 0.17, 0.09, along=1.0),)),
 )
 
@@ -133,8 +192,10 @@ class Geometry:
         """Pixels [N, K, 2] -> canonical [N, K, 2], same dtype."""
         lin, mid = self.linear.to(points.dtype), self.centre.to(points.dtype)
         dx, dy = points[..., 0] - mid[:, :1], points[..., 1] - mid[:, 1:]
-        moved = [lin[:, 0, :1] * dx + lin[:, 0, 1:] * dy,
-                 lin[:, 1, :1] * dx + lin[:, 1, 1:] * dy + _CENTRE_Y]
+        moved = [
+            lin[:, 0, :1] * dx + lin[:, 0, 1:] * dy,
+            lin[:, 1, :1] * dx + lin[:, 1, 1:] * dy + _CENTRE_Y,
+        ]
         for (axis, bumps), gains in zip(_STEPS, self.gains, strict=True):
             moved[axis] = moved[axis] + _displacement(moved, axis, bumps, gains)[0]
         return torch.stack(moved, -1)

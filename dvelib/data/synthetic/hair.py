@@ -30,8 +30,9 @@ def hair_style(c: Canvas) -> dict[str, Tensor]:
         "length": d.uniform("hair length", 0.5, 1.5),
         "volume": d.uniform("volume", 0.03, 0.28),
         "side": torch.lerp(d.uniform("sides", 0.60, 0.72), d.uniform("drape", 0.44, 0.68), long),
-        "line": torch.lerp(d.uniform("hairline", -0.90, -0.60), d.uniform("cut", -0.5, -0.42),
-                           fringe),
+        "line": torch.lerp(
+            d.uniform("hairline", -0.90, -0.60), d.uniform("cut", -0.5, -0.42), fringe
+        ),
         "parting": d.flag("parted", 0.5) * d.uniform("parting", -0.35, 0.35),
         "ragged": d.uniform("raggedness", 0.02, 0.35),
         "burns": d.uniform("sideburns", -0.35, 0.25),
@@ -53,8 +54,10 @@ def hair_behind(c: Canvas, hair: Tensor, s: dict[str, Tensor]) -> None:
 
 def hair_front(c: Canvas, hair: Tensor, s: dict[str, Tensor]) -> None:
     wave = s["ragged"] * c.texture[:, 3]
-    window = torch.hypot((c.x - s["parting"] * (c.y < 0.1) * (0.1 - c.y)) / s["side"],
-                         (c.y - 0.25) / (0.25 - s["line"]))
+    window = torch.hypot(
+        (c.x - s["parting"] * (c.y < 0.1) * (0.1 - c.y)) / s["side"],
+        (c.y - 0.25) / (0.25 - s["line"]),
+    )
     outside = (window - 1.0) * 0.5 + wave
     below = torch.where(s["long"] > 0, s["length"], s["burns"]) - c.y
     mask = torch.minimum(torch.minimum(outside, below + wave), _hair_outline(c, s))
@@ -65,8 +68,9 @@ def hat(c: Canvas) -> None:
     d = c.person
     kind = d.uniform("headwear")
     first, second = d.pick("hat", VIVID, 0.15), d.pick("hat band", VIVID, 0.15)
-    pattern = (torch.sin(c.x * d.uniform("hat x", 0.0, 30.0) + c.y * d.uniform("hat y", 0.0, 40.0))
-               > 0.2).float()
+    pattern = (
+        torch.sin(c.x * d.uniform("hat x", 0.0, 30.0) + c.y * d.uniform("hat y", 0.0, 40.0)) > 0.2
+    ).float()
     cloth = torch.lerp(first, second, pattern[:, None] * d.flag("patterned", 0.5)[..., None])
     brim = d.uniform("brim", -0.62, -0.48) + 0.15 * c.ax**2
     size = d.uniform("hat size", 0.12, 0.35)

@@ -31,7 +31,8 @@ def neck_and_ears(c: Canvas, skin: Tensor) -> None:
     neck = c.edge(c.person.uniform("neck", 0.30, 0.46) + 0.12 * (c.y - 1.0) ** 2 - c.ax)
     c.solid(neck * c.edge(c.y - 0.5), skin * 0.72)
     collar = c.person.uniform("collar", 0.98, 1.3) - c.person.uniform("v neck", 0.0, 0.5) * (
-        c.ax - 0.3)
+        c.ax - 0.3
+    )
     stripes = 0.25 * torch.sin(c.y * c.person.uniform("shirt stripes", 0.0, 60.0))
     c.solid(c.edge(c.y - collar), c.person.pick("shirt", VIVID, 0.3) + stripes[:, None])
     size = c.person.uniform("ears", 0.7, 1.3)
@@ -69,9 +70,13 @@ def face_paint(c: Canvas, name: str, probability: float) -> None:
     angle, rate = d.uniform(name + "/angle", 0.0, math.pi), d.uniform(name + "/rate", 5.0, 22.0)
     level = d.uniform(name + "/level", -0.8, 0.8)
     fields = (
-        c.x, c.ax - 0.35, 0.5 * (c.y - level).abs() - 0.12, 3.0 * c.texture[:, 3],
-        0.3 * torch.sin(rate * (torch.cos(angle) * c.x + torch.sin(angle) * c.y)))
-    region = sum(weights[:, k:k + 1] * field for k, field in enumerate(fields))
+        c.x,
+        c.ax - 0.35,
+        0.5 * (c.y - level).abs() - 0.12,
+        3.0 * c.texture[:, 3],
+        0.3 * torch.sin(rate * (torch.cos(angle) * c.x + torch.sin(angle) * c.y)),
+    )
+    region = sum(weights[:, k : k + 1] * field for k, field in enumerate(fields))
     region = c.edge(region - d.uniform(name + "/threshold", -0.05, 0.2), 0.03)
     alpha = d.flag(name, probability) * d.uniform(name + "/alpha", 0.25, 0.95)
     c.over(region * alpha * c.edge(c.head), d.pick(name + "/colour", VIVID, 0.15))

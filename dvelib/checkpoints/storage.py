@@ -1,0 +1,226 @@
+"""What a training leaves on disk, and how it is found again.
+
+A finished embedding or regressor is a folder: ``weights.safetensors``, ``specification.json``
+(readable), ``provenance.json`` (commit, versions, hardware, seconds, data digest) and
+``history.csv``. While training, ``checkpoint.pt`` holds all that a resumed run needs to end in the
+same numbers. The weights are written last: where they are, the rest is.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
+from dvelib.common.errors import StudyError
+from dvelib.common.files import atomic_path, read_json, write_json
+from dvelib.networks import build_network
+from dvelib.regressor import LandmarkRegressor
+
+__all__ = [
+    "Embedding",
+    "TrainedRegressor",
+    "claim",
+    "finished",
+    "load_checkpoint",
+    "load_embedding",
+    "load_regressor",
+    "provenance",
+    "save_checkpoint",
+    "save_embedding",
+]
+
+Spec = EmbeddingSpec | RegressorSpec
+
+WEIGHTS = "weights.safetensors"
+SPECIFICATION = "specification.json"
+PROVENANCE = "provenance.json"
+HISTORY = "history.csv"
+PREDICTIONS = "predictions.npy"
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """A trained network in eval mode, with what made it."""
+
+    network: nn.Module
+    spec: EmbeddingSpec
+    provenance: dict
+    history: pd.DataFrame
+    folder: Path
+
+
+@dataclass(frozen=True)
+class TrainedRegressor:
+    """A trained landmark regressor, with what made it.
+
+    ``predicted [N,A,2]``: the landmarks it found on the test faces, in pixels of the cropped image.
+    """
+
+    network: LandmarkRegressor
+    spec: RegressorSpec
+    provenance: dict
+    history: pd.DataFrame
+    predicted: Tensor
+    folder: Path
+
+
+def finished(folder: Path) -> bool:
+    """Whether a folder holds a finished embedding or regressor."""
+    return (folder / WEIGHTS).exists()
+
+
+def claim(folder: Path, spec: Spec) -> None:
+    """Make a folder this specification's; raises StudyError where it is another's already."""
+    path, values = folder / SPECIFICATION, spec.model_dump(mode="json")
+    if path.exists():
+        held = read_json(path)
+        if different := [key for key in values if held.get(key) != values[key]]:
+            kind = {EmbeddingSpec: "an embedding", RegressorSpec: "a regressor"}[type(spec)]
+            raise StudyError(
+                f"{folder} belongs to {kind} of another {', '.join(different)}: "
+                f"choose another folder, or delete that one"
+            )
+    write_json(path, values)
+
+
+def save_embedding(
+    folder: Path, network: nn.Module, spec: Spec, made: dict, history: pd.DataFrame
+) -> None:
+    """Write a finished embedding or regressor, weights last, and drop its checkpoint."""
+    claim(folder, spec)
+    write_json(folder / PROVENANCE, made)
+    with atomic_path(folder / HISTORY) as path:
+        history.to_csv(path, index=False)
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    with atomic_path(folder / WEIGHTS) as path:
+        save_file(state, path)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def load_embedding(folder: Path | str, device: str | torch.device = "cpu") -> Embedding:
+    """Load a finished embedding; raises StudyError where there is none or it does not fit."""
+    folder = Path(folder)
+    spec = _specification(folder, EmbeddingSpec, "embedding")
+    network = build_network(spec.architecture, spec.dimension)
+    _fill(network, _weights(folder), f"the {spec.label}", folder)
+    return Embedding(
+        network.eval().to(device),
+        spec,
+        read_json(folder / PROVENANCE),
+        pd.read_csv(folder / HISTORY),
+        folder,
+    )
+
+
+def load_regressor(folder: Path | str, device: str | torch.device = "cpu") -> TrainedRegressor:
+    """Load a finished regressor; raises StudyError where there is none or it does not fit."""
+    folder = Path(folder)
+    spec = _specification(folder, RegressorSpec, "regressor")
+    weights = _weights(folder)
+    sizes = {name: value.shape for name, value in weights.items()}
+    landmarks = sizes.get("reg_conv.weight", [2])[0] // 2
+    dimension = sizes.get("inner_conv.weight", [1, 1])[1]
+    network = LandmarkRegressor(dimension, landmarks, spec.virtual_points, spec.softmax_scale)
+    _fill(network, weights, "the regressor", folder)
+    return TrainedRegressor(
+        network.eval().to(device),
+        spec,
+        read_json(folder / PROVENANCE),
+        pd.read_csv(folder / HISTORY),
+        torch.from_numpy(np.load(folder / PREDICTIONS)),
+        folder,
+    )
+
+
+def _specification(folder: Path, kind: type[Spec], what: str) -> Spec:
+    if not finished(folder):
+        raise StudyError(f"{folder} holds no finished {what}: there is no {WEIGHTS} in it")
+    path = folder / SPECIFICATION
+    return validate(kind, read_json(path), str(path))
+
+
+def _weights(folder: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise StudyError(
+            f"{folder / WEIGHTS} is damaged ({error}): delete that folder and train it again"
+        ) from None
+
+
+def _fill(network: nn.Module, weights: dict[str, Tensor], what: str, folder: Path) -> None:
+    try:
+        network.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise StudyError(
+            f"{folder / WEIGHTS} does not fit {what} of {folder / SPECIFICATION}: {first}"
+        ) from None
+
+
+def save_checkpoint(folder: Path, state: dict) -> None:
+    """Write the state of an unfinished training, whole or not at all."""
+    with atomic_path(folder / CHECKPOINT) as path:
+        torch.save(state, path)
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> dict | None:
+    """The state to resume from, or None; tensors only, nothing in the file is executed."""
+    path = folder / CHECKPOINT
+    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
+
+
+def provenance(device: torch.device, **facts: object) -> dict:
+    """What made a result: commit, versions, hardware, and the given facts."""
+    packages = ("torch", "torchvision", "kornia", "numpy")
+    return {
+        "commit": _commit(),
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in packages},
+        "hardware": describe_hardware(device),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **facts,
+    }
+
+
+def describe_hardware(device: torch.device) -> str:
+    """One line: the GPU's name, or the processor and how many threads were used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, {torch.get_num_threads()} thread(s)"
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """Commit of this package's checkout, marked where its files differ from it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or None

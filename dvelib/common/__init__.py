@@ -1,0 +1,1 @@
+"""What every layer uses: errors, files, progress bars, digests, parameter files, HTML pieces."""

@@ -1,0 +1,108 @@
+"""Reading parameter files: every mistake is one sentence that names the file and the key."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from dvelib.common.errors import StudyError
+
+__all__ = ["read_yaml", "validate"]
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def validate(model: type[T], values: object, where: str) -> T:
+    """The typed value, or a StudyError: one sentence naming the place and the key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(f"{where}: {_first_problem(error, model)}") from None
+
+
+def read_yaml(model: type[T], path: Path) -> T:
+    """Read and check a parameter file; raises StudyError naming file and key."""
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise StudyError(f"there is no parameter file {path}; those that exist: {known}")
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not valid YAML: {_yaml_problem(error)}") from None
+    return validate(model, values, str(path))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML of which no value is silently lost: a key that is given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value]
+        for i, (key, _) in enumerate(node.value):
+            if key.value in keys[:i]:
+                problem = f"the key {key.value!r} is given twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _yaml_problem(error: Exception) -> str:
+    if mark := getattr(error, "problem_mark", None):
+        return f"line {mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+# What to say where pydantic speaks of Python's types.
+SAID = {
+    "missing": "is missing",
+    "model_type": "must hold keys with values",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    # A key that is not known comes first: it is often why another one is missing.
+    problem = min(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}{_did_you_mean(problem['loc'], model)}"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    message = SAID.get(problem["type"], message)
+    if not key:
+        return message
+    if problem["type"] == "missing" or isinstance(problem["input"], dict):
+        return f"{key}: {message}"
+    return f"{key}: {message}, got {problem['input']!r}{_as_number(problem)}"
+
+
+def _as_number(problem: dict) -> str:
+    """How to write a number that YAML took for text, as it does with 3e-4."""
+    try:
+        number = Decimal(problem["input"]) if problem["type"] == "float_type" else Decimal("nan")
+    except (InvalidOperation, TypeError, ValueError):
+        return ""
+    return f", which is text to YAML: write {number:f}" if number.is_finite() else ""
+
+
+def _fields_at(location: tuple, annotation: object) -> list[str]:
+    """The keys that may stand at a place inside a model."""
+    if get_args(annotation):  # a tuple of models, an optional or an annotated one
+        inner = [_fields_at(location, part) for part in get_args(annotation)]
+        return next(filter(None, inner), [])
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return []
+    fields = annotation.model_fields
+    names = [part for part in location if isinstance(part, str)]
+    return _fields_at(tuple(names[1:]), fields[names[0]].annotation) if names else list(fields)
+
+
+def _did_you_mean(location: tuple, model: type[BaseModel]) -> str:
+    fields = _fields_at(location[:-1], model)
+    near = get_close_matches(str(location[-1]), fields, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; the keys are {', '.join(fields)}" if fields else ""

@@ -1,0 +1,1 @@
+"""Measuring descriptors: errors of matching and of landmarks, and their intervals."""

@@ -1,0 +1,1 @@
+"""The loss on a GPU: Triton kernels, and the attention of PyTorch."""

@@ -1,0 +1,153 @@
+"""The expected distance on a GPU: no similarity is ever written to memory.
+
+The exchange step, softmax_k(<f1_i, fa_k>) fa_k, is scaled dot-product attention with scale 1, so
+PyTorch's fused attention does it. The matching step has kernels of its own (`fused_kernels`),
+because its softmax is averaged with distances that depend on both positions. Products take the
+descriptors in their own precision and add up in float32.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import cache
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["ExpectedDistance", "FormedForward", "is_supported"]
+
+BLOCK = 64  # rows, and columns, of similarities in registers at a time
+SMALLEST = 16  # the smallest dimension that matrix units take
+
+
+class FormedForward(torch.autograd.Function):
+    """A mean whose gradients ``ctx.grads``, of its sum, were formed on the way forward.
+
+    ``ctx.count`` is what the sum was divided by, ``ctx.dtype`` the type of the descriptors. Three
+    arguments may have gradients, three more have none.
+    """
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_output):
+        factor = grad_output / ctx.count
+        grads = (g if g is None else (factor * g).to(ctx.dtype) for g in ctx.grads)
+        return *grads, None, None, None
+
+
+class ExpectedDistance(FormedForward):
+    """mean_i sum_j p(j|i) |e_i - x_j|^power; same arguments as the tiled form in `losses`.
+
+    Shapes: source, auxiliary (or None) and target ``[B,N,D]``, expected ``[B,N,2]``; N is the
+    square of a side, whose pixels lie ``stride`` apart. The gradient is formed on the way forward.
+    """
+
+    @staticmethod
+    def forward(ctx, source, auxiliary, target, expected, stride, power):
+        wanted = any(ctx.needs_input_grad[:3])
+        query = source if auxiliary is None else _exchange(source, auxiliary)
+        problem = _Problem(query, target, expected, stride, power)
+        ctx.count, ctx.dtype = query.shape[0] * query.shape[1], source.dtype
+        if wanted:
+            grad_query, grad_target = problem.gradients()
+            grads = grad_query, None
+            if auxiliary is not None:
+                grads = _exchange_gradients(source, auxiliary, grad_query)
+            ctx.grads = *grads, grad_target
+        return problem.cost.sum() / ctx.count
+
+
+def _exchange(source: Tensor, auxiliary: Tensor) -> Tensor:
+    key = _padded(auxiliary)[:, None]
+    rebuilt = F.scaled_dot_product_attention(_padded(source)[:, None], key, key, scale=1.0)
+    return rebuilt[:, 0, :, : source.shape[2]]
+
+
+def _exchange_gradients(source: Tensor, auxiliary: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+    with torch.enable_grad():
+        inputs = [x.detach().requires_grad_() for x in (source, auxiliary)]
+        rebuilt = _exchange(*inputs)
+    return torch.autograd.grad(rebuilt, inputs, gradient.to(rebuilt.dtype))
+
+
+def _padded(vectors: Tensor) -> Tensor:
+    """Zeros up to the next dimension that the kernels take; they change no dot product."""
+    dimension = vectors.shape[2]
+    wide = max(SMALLEST, 1 << (dimension - 1).bit_length())
+    return F.pad(vectors, (0, wide - dimension)).contiguous()
+
+
+class _Problem:
+    """Queries, targets and positions of a batch, and what the first kernel finds of them."""
+
+    def __init__(self, query: Tensor, target: Tensor, expected: Tensor, stride: int, power: float):
+        from dvelib.fused import kernels as fused_kernels
+
+        self.kernels = fused_kernels
+        self.dimension = query.shape[2]
+        self.query, self.target = _padded(query), _padded(target)
+        self.expected = expected.float().contiguous()
+        self.cost, self.log_total = self.expected.new_empty(2, *query.shape[:2])
+        pixels = query.shape[1]
+        self.lattice = pixels, math.isqrt(pixels), stride, power
+        self._launch(self.kernels.match)
+
+    def gradients(self) -> tuple[Tensor, Tensor]:
+        """Those of the summed cost with respect to query and target, ``[B,N,D]`` float32."""
+        found = []
+        for kernel in (self.kernels.query_gradient, self.kernels.target_gradient):
+            found.append(torch.empty_like(self.query, dtype=torch.float32))
+            self._launch(kernel, found[-1])
+        return tuple(gradient[..., : self.dimension] for gradient in found)
+
+    def _launch(self, kernel, *outputs: Tensor) -> None:
+        batch, pixels, dimension = self.query.shape
+        tensors = self.query, self.target, self.expected, self.cost, self.log_total
+        kernel[-(-pixels // BLOCK), batch](
+            *tensors,
+            *outputs,
+            *self.lattice,
+            DIMENSION=dimension,
+            ROWS=BLOCK,
+            COLUMNS=BLOCK,
+            PRECISION="ieee",
+        )
+
+
+def is_supported(descriptors: Tensor, tiled: type[torch.autograd.Function]) -> bool:
+    """Whether to use the fused form: descriptors on a GPU where it agrees with the tiled form."""
+    return (
+        descriptors.is_cuda
+        and descriptors.dtype in (torch.float32, torch.bfloat16, torch.float16)
+        and find_spec("triton") is not None
+        and _agrees(descriptors.device, tiled)
+    )
+
+
+@cache
+def _agrees(device: torch.device, tiled: type[torch.autograd.Function]) -> bool:
+    """Compare the two forms on one small problem, once a process; warn where they differ."""
+    generator = torch.Generator().manual_seed(0)
+    source, auxiliary, target = (
+        torch.randn(2, 81, 16, generator=generator).to(device).requires_grad_() for _ in range(3)
+    )
+    expected = 18 * torch.rand(2, 81, 2, generator=generator).to(device)
+    inputs = source, auxiliary, target
+    try:
+        with torch.enable_grad():
+            costs = [form.apply(*inputs, expected, 2, 0.5) for form in (ExpectedDistance, tiled)]
+            found = [(cost, *torch.autograd.grad(cost, inputs)) for cost in costs]
+        for ours, expected_value in zip(*found, strict=True):
+            tolerance = 1e-3 * expected_value.abs().max().item()
+            torch.testing.assert_close(ours, expected_value, rtol=1e-2, atol=tolerance)
+    except Exception as error:  # whatever a compiler or driver may raise
+        first = str(error).strip().splitlines()[:1]
+        warnings.warn(
+            f"the fused loss does not work on {device} ({' '.join(first)}): the tiled form is used",
+            stacklevel=2,
+        )
+        return False
+    return True

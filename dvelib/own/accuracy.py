@@ -1,0 +1,92 @@
+"""How far predicted landmarks lie from the true ones on a user's own pictures.
+
+The inter-ocular distance means nothing without eyes, so errors are in pixels of the pictures as
+stored and in percent of the side of their central squares; in percent of the distance between two
+landmarks where the user names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dvelib.checkpoints.storage import TrainedRegressor
+from dvelib.common.errors import StudyError
+from dvelib.common.files import write_json
+from dvelib.data import FaceDataset
+from dvelib.matching import inter_ocular_error
+
+__all__ = ["ERRORS", "picture_errors", "report_errors"]
+
+ERRORS = "errors.json"
+
+
+def picture_errors(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    sides: np.ndarray,
+    size: int,
+    eyes: tuple[int, int] | None = None,
+) -> dict[str, float | int | list[float | None] | None]:
+    """Mean distances of predicted landmarks from true ones, over all that are set.
+
+    ``truth``, ``predicted [N,A,2]`` in pixels of a square of side ``size``; ``sides [N]``: how many
+    pixels that is in the picture as stored. Returns ``pictures`` and ``landmarks``, the counts;
+    ``pixels`` of the pictures as stored; ``percent`` of the square's side, and by landmark; and
+    ``percent_of_eyes``, of the distance between two landmarks. None where nothing can be said.
+    Raises StudyError where the two landmarks coincide.
+    """
+    away = np.linalg.norm(predicted - truth, axis=2)  # [N,A]
+    known = ~np.isnan(away)
+    percent = 100 * away / size
+    errors = {
+        "pictures": int(known.any(axis=1).sum()),
+        "landmarks": int(known.sum()),
+        "pixels": _mean((away * sides[:, None] / size)[known]),
+        "percent": _mean(percent[known]),
+        "percent_by_landmark": [_mean(percent[known[:, k], k]) for k in range(away.shape[1])],
+        "percent_of_eyes": None,
+    }
+    if eyes:
+        try:
+            relative = inter_ocular_error(*map(torch.from_numpy, (predicted, truth)), eyes).numpy()
+        except ValueError as error:
+            raise StudyError(f"--eyes: {error}") from None
+        errors["percent_of_eyes"] = _mean(relative[~np.isnan(relative)])
+    return errors
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+def report_errors(
+    trained: TrainedRegressor,
+    test: FaceDataset,
+    names: Sequence[str],
+    eyes: tuple[int, int] | None,
+    say: Callable[[str], None],
+) -> None:
+    """Say the errors on the test pictures, and keep them in the regressor's folder."""
+    sides = np.array([_side(test.root / file) for file in test.files])
+    found = picture_errors(test.landmarks, trained.predicted.numpy(), sides, test.size, eyes)
+    write_json(trained.folder / ERRORS, found | {"names": list(names)})
+    say(
+        f"mean error on {found['pictures']} test pictures ({found['landmarks']} landmarks): "
+        f"{found['pixels']:.1f} pixels, {found['percent']:.1f} % of the picture's side"
+    )
+    for name, percent in zip(names, found["percent_by_landmark"], strict=True):
+        say(f"  {name}: " + ("not set" if percent is None else f"{percent:.1f} %"))
+    if found["percent_of_eyes"] is not None:
+        between = " and ".join(names[k] for k in eyes)
+        say(f"  {found['percent_of_eyes']:.1f} % of the distance between {between}")
+
+
+def _side(path: Path) -> int:
+    """Of the central square, in pixels of the picture as stored."""
+    with Image.open(path) as image:
+        return min(image.size)

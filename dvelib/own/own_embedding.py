@@ -1,0 +1,219 @@
+"""The method on a user's own pictures: training an embedding, and the folders that results go to.
+
+What ``dve train --images`` does; landmarks are in `dvelib.own.own_landmarks` and
+`dvelib.own.predictor`.
+A result has a folder of its own, beside the folder of pictures unless told otherwise.
+``origin.json`` in it says what it was made from: the same command goes on with it or finds it
+finished, and another one never mixes with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from dvelib.checkpoints import storage
+from dvelib.checkpoints.pretrained import named_folder
+from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
+from dvelib.checkpoints.storage import Embedding, load_embedding
+from dvelib.common.errors import StudyError
+from dvelib.common.files import read_json, write_json
+from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.cache import content_digest
+from dvelib.own.landmark_file import pictures_in
+from dvelib.training.embeddings import train
+
+__all__ = [
+    "BATCH",
+    "STEPS",
+    "absolute",
+    "beside",
+    "claim_folder",
+    "embedding_spec",
+    "learning_rate",
+    "left_out",
+    "need_kind",
+    "train_embedding",
+    "weights_digest",
+]
+
+STEPS, BATCH = 2500, 16  # 40,000 pairs: exchange needs some ten thousand before it pays
+UNIT = {"scale": 20.0, "bias_lr": None}  # unit descriptors, as published for these two
+NETWORKS = {
+    "smallnet": {"dimension": 64, "size": 100, "crop": 15},
+    "hourglass": {"dimension": 64, "size": 136, "crop": 20, **UNIT},
+}
+FROM_PARENT = {"architecture", "dimension", "exchange", "size", "crop"}
+ORIGIN = "origin.json"
+RESULT = (
+    storage.WEIGHTS,
+    storage.SPECIFICATION,
+    storage.PROVENANCE,
+    storage.HISTORY,
+    storage.PREDICTIONS,
+    storage.CHECKPOINT,
+    "errors.json",
+    ORIGIN,
+)
+
+
+def train_embedding(
+    images: Path | str,
+    out: Path | str | None = None,
+    *,
+    parent: Path | str | None = None,
+    device: str = "auto",
+    force: bool = False,
+    say: Callable[[str], None] = print,
+    **choices: object,
+) -> Embedding:
+    """Train an embedding on a folder of pictures, or go on with it, or load it if it is finished.
+
+    ``out``: its folder, by default ``<images>-embedding`` beside the pictures'. ``parent``: the
+    folder of an embedding to start from, or the name of one that comes along. ``force``: train
+    anew where ``out`` holds one of other pictures or settings. ``choices``: values of
+    `embedding_spec`.
+    Raises StudyError, one sentence, for too few pictures, impossible choices and a folder that
+    holds something else.
+    """
+    images = absolute(images)
+    there = pictures_in(images)
+    start = _open_parent(parent) if parent else None
+    spec = embedding_spec(images.name, start and start.spec, **choices)
+    options = {"size": spec.size, "crop": spec.crop, "skip_bad": True}
+    dataset = open_dataset("folder", images, "train", **options)
+    left_out(dataset, say)
+    if len(dataset) < spec.batch:
+        raise StudyError(
+            f"{images} has {len(there)} pictures, {len(dataset)} of them to learn from, fewer than "
+            f"a batch of {spec.batch}: add pictures, or lower --batch"
+        )
+    origin = {"pictures": content_digest(images, dataset.files)}
+    if start:
+        origin["parent_weights"] = weights_digest(start.folder)
+    folder = claim_folder(out or beside(images, "embedding"), spec, origin, force)
+    length = f"{spec.steps:,} steps of {spec.batch} pairs"
+    say(f"{spec.label} on {len(dataset):,} pictures, {length}, into {folder}")
+    return train(spec, dataset, folder, device=device, parent=start and start.folder)
+
+
+def _open_parent(parent: Path | str) -> Embedding:
+    folder = absolute(named_folder(parent))
+    need_kind(folder, "embedding")
+    return load_embedding(folder)
+
+
+def embedding_spec(
+    name: str, parent: EmbeddingSpec | None = None, **choices: object
+) -> EmbeddingSpec:
+    """What an embedding on a folder of that name is to be.
+
+    ``choices``: architecture, dimension, size, crop, steps, batch and seed; None is the default.
+    Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut from each
+    side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 2,500 steps of
+    16. The learning rate is `learning_rate` of the batch, a tenth of it in the last fifth of the
+    steps. With a parent: its network, its sizes and the published form of fine-tuning, unit
+    descriptors times 20.
+    Raises StudyError for impossible values, and for a network that is not the parent's.
+    """
+    given = {key: value for key, value in choices.items() if value is not None}
+    steps, batch = given.get("steps", STEPS), given.get("batch", BATCH)
+    if parent is None:
+        base = NETWORKS.get(given.get("architecture", "smallnet"), {})
+    else:
+        _refuse_other_network(given, parent)
+        base = parent.model_dump(include=FROM_PARENT) | UNIT | {"parent": parent}
+    if "size" in given:
+        base = base | {"crop": round(0.15 * given["size"])}
+    values = {
+        "data": {"name": "folder", "folder": name, "skip_bad": True},
+        "steps": steps,
+        "batch": batch,
+        "learning_rate": learning_rate(batch),
+        "lower_rate_from": [max(2, steps * 4 // 5 + 1)],
+        "precision": "auto",
+    }
+    return validate(EmbeddingSpec, values | base | given, "the embedding")
+
+
+def _refuse_other_network(given: dict, parent: EmbeddingSpec) -> None:
+    for key in ("architecture", "dimension"):
+        theirs = getattr(parent, key)
+        if given.get(key, theirs) != theirs:
+            raise StudyError(
+                f"--{key} {given[key]} is not that of the parent, which is {theirs}: "
+                f"leave it out, or choose another parent"
+            )
+
+
+def learning_rate(batch: int) -> float:
+    """The published 1e-3 for batches of 32, scaled by the square root of the batch."""
+    return float(f"{1e-3 * (max(batch, 0) / 32) ** 0.5:.3g}")
+
+
+def claim_folder(
+    out: Path | str, spec: EmbeddingSpec | RegressorSpec, origin: dict[str, object], force: bool
+) -> Path:
+    """The folder of a result, made if need be, once it is sure that it holds no other.
+
+    Raises StudyError where it holds a result of another origin or specification, unless it may be
+    replaced (``force``), and where it holds anything else.
+    """
+    folder = absolute(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(
+            f"{folder} cannot be made ({error.strerror}): choose another --out"
+        ) from None
+    others = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
+    if others and ORIGIN not in others:
+        raise StudyError(f"{folder} already holds other things ({others[0]}): choose another --out")
+    if changed := _changed(folder, origin | spec.model_dump(mode="json")):
+        if not force:
+            raise StudyError(
+                f"{folder} was made with other {changed[0]}: choose another --out, or "
+                f"--force to make it anew"
+            )
+        for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
+            path.unlink(missing_ok=True)
+    write_json(folder / ORIGIN, origin)
+    return folder
+
+
+def _changed(folder: Path, wanted: dict[str, object]) -> list[str]:
+    """What a folder's result was made with that is not what is wanted, the reason first."""
+    if not (folder / storage.SPECIFICATION).exists():
+        return []  # nothing has been made yet
+    held = read_json(folder / ORIGIN) | read_json(folder / storage.SPECIFICATION)
+    return [key.replace("_", " ") for key in wanted if held.get(key) != wanted[key]]
+
+
+def need_kind(folder: Path, kind: str) -> None:
+    """Raises StudyError where a folder holds a regressor and an embedding is meant, or so."""
+    path = folder / storage.SPECIFICATION
+    if path.exists() and ("architecture" in read_json(path)) != (kind == "embedding"):
+        other = {"embedding": "a regressor", "regressor": "an embedding"}[kind]
+        maker = {"embedding": "dve train", "regressor": "dve regress"}[kind]
+        raise StudyError(f"{folder} holds {other}: name the {kind} that {maker} made")
+
+
+def weights_digest(folder: Path) -> str:
+    """What changes whenever the weights in a finished folder do."""
+    return hashlib.sha256((folder / storage.WEIGHTS).read_bytes()).hexdigest()[:16]
+
+
+def left_out(dataset: FaceDataset, say: Callable[[str], None]) -> None:
+    """Name the pictures that could not be read."""
+    if dataset.skipped:
+        say(f"left out, for they cannot be read: {', '.join(dataset.skipped)}")
+
+
+def absolute(path: Path | str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def beside(images: Path, what: str) -> Path:
+    """Where a result goes unless told: ``<images>-<what>`` beside the folder of pictures."""
+    return images.with_name(f"{images.name or 'pictures'}-{what}")

@@ -1,0 +1,210 @@
+"""Landmarks on a user's own pictures, learned from a few that are labelled.
+
+What ``dve regress --landmarks`` does. Below `FEW` labelled pictures, each is shown in many warped
+copies, by the protocol and at the rate that the paper has for few annotations; from there on they
+are shown as they are, on the published schedule at half length.
+
+The regressor's folder holds a copy of its embedding: it is all that predicting needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dvelib.checkpoints import storage
+from dvelib.checkpoints.pretrained import named_folder
+from dvelib.checkpoints.specifications import BenchmarkData, EmbeddingSpec, RegressorSpec, validate
+from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.common.errors import StudyError
+from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.cache import content_digest
+from dvelib.data.folder import LANDMARKS_FILE
+from dvelib.own.accuracy import report_errors
+from dvelib.own.landmark_file import NAMES_FILE, LandmarkFile, read_names, write_names
+from dvelib.own.own_embedding import (
+    absolute,
+    beside,
+    claim_folder,
+    left_out,
+    need_kind,
+    weights_digest,
+)
+from dvelib.own.predictor import EMBEDDING
+from dvelib.training.embeddings import resolve_device
+from dvelib.training.few_annotations import warped_copies
+from dvelib.training.regressors import train_regressor
+
+__all__ = ["COPIES", "FEW", "labelled", "regress_landmarks", "regressor_spec"]
+
+FEW = 200  # from so many labelled pictures on, they are shown as they are
+COPIES = 2000  # warped pictures in all, where there are fewer
+NO_ERROR = (
+    "no error was measured, for no labelled picture is kept for testing: label some more and tick "
+    "'keep for testing' in dve annotate (that is, write test in the split column of landmarks.csv)"
+)
+
+
+def regress_landmarks(
+    landmarks: Path | str,
+    embedding: Path | str,
+    out: Path | str | None = None,
+    *,
+    eyes: tuple[int, int] | None = None,
+    device: str = "auto",
+    force: bool = False,
+    say: Callable[[str], None] = print,
+    **choices: object,
+) -> TrainedRegressor:
+    """Train a landmark regressor, or go on with it, or load it if it is finished.
+
+    ``landmarks``: the ``landmarks.csv`` in a folder of pictures, or that folder; ``embedding``:
+    the folder of a finished embedding, or the name of one that comes along; ``out``: the
+    regressor's folder, by default ``<pictures>-regressor`` beside the pictures'. ``eyes``: two
+    landmarks, counted from 0, whose distance is the measure of errors, too. ``force``: train anew
+    where ``out`` holds a regressor of other labels or settings. ``choices``: epochs, batch and
+    seed; None is the default.
+    Raises StudyError, one sentence, where there is nothing to learn from, a landmark is set on no
+    picture, or a folder holds something else.
+    """
+    folder = _pictures_of(landmarks)
+    source = absolute(named_folder(embedding))
+    need_kind(source, "embedding")
+    held = load_embedding(source, resolve_device(device))
+    file = LandmarkFile(folder)
+    names = read_names(folder, file.count)
+    if eyes and not (eyes[0] != eyes[1] and all(0 <= k < file.count for k in eyes)):
+        raise StudyError(f"--eyes must be two different landmarks from 0 to {file.count - 1}")
+    train, test = (labelled(file, split, held.spec, say) for split in ("train", "test"))
+    _check(train, names, file.path)
+    spec = regressor_spec(held.folder.name, folder.name, len(train), **choices)
+    copies = -(-COPIES // len(train)) if len(train) < FEW else 1
+    origin = {
+        "landmarks": train.digest,
+        "test_landmarks": test and test.digest,
+        "copies": copies,
+        "embedding_weights": weights_digest(held.folder),
+    }
+    target = claim_folder(out or beside(folder, "regressor"), spec, origin, force)
+    _copy_embedding(held, target / EMBEDDING)
+    if (folder / NAMES_FILE).exists():
+        write_names(target, names)
+    shown = f" in {copies} warped copies each" if copies > 1 else ""
+    say(f"{file.count} landmarks from {len(train)} labelled pictures{shown}, into {target}")
+    if copies > 1 and not storage.finished(target):
+        shown = warped_copies(train, np.arange(len(train)), copies, spec.seed)
+    else:
+        shown = train
+    # The training ends by predicting some pictures: those kept for testing, where there are any.
+    trained = train_regressor(spec, held, shown, test or train, target)
+    if test is None:
+        say(NO_ERROR)
+    else:
+        report_errors(trained, test, names, eyes, say)
+    return trained
+
+
+def regressor_spec(
+    embedding: str,
+    name: str,
+    count: int,
+    *,
+    epochs: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+) -> RegressorSpec:
+    """What a regressor from so many labelled pictures is to be; raises StudyError for bad values.
+
+    Few: 1e-2 throughout, 50 epochs, as published for few annotations. Otherwise 1e-3, divided by
+    ten after a third and five sixths of 150 epochs.
+    """
+    if count < FEW:
+        epochs = 50 if epochs is None else epochs
+        schedule = {"learning_rate": 1e-2, "lower_rate_from": []}
+    else:
+        epochs = 150 if epochs is None else epochs
+        drops = {max(2, round(epochs * share) + 1) for share in (1 / 3, 5 / 6)}
+        schedule = {"learning_rate": 1e-3, "lower_rate_from": sorted(drops)}
+    values = {
+        "embedding": embedding,
+        "data": BenchmarkData(name="folder", folder=name, skip_bad=True),
+        "epochs": epochs,
+        "batch": 32 if batch is None else batch,
+        "seed": seed,
+    }
+    return validate(RegressorSpec, values | schedule, "the regressor")
+
+
+def labelled(
+    file: LandmarkFile, split: str, spec: EmbeddingSpec, say: Callable[[str], None] = print
+) -> FaceDataset | None:
+    """The pictures of a split with landmarks on what the method sees of them, or None.
+
+    A landmark outside the central square of its picture counts as not set.
+    """
+    marked = [f for f in file.files if f in file and file.is_test(f) == (split == "test")]
+    if not marked:
+        return None
+    folder = file.path.parent
+    faces = open_dataset("folder", folder, split, size=spec.size, crop=spec.crop, skip_bad=True)
+    left_out(faces, say)
+    points = faces.full_landmarks.copy()
+    outside = ((points < -0.5) | (points > spec.size - 0.5)).any(axis=2)
+    if outside.any():
+        say(f"left out, for they lie outside the central square: {outside.sum()} landmarks")
+    points[outside] = np.nan
+    chosen = (~np.isnan(points[..., 0])).any(axis=1).nonzero()[0]
+    if not len(chosen):
+        return None
+    files = tuple(faces.files[i] for i in chosen)
+    digest = content_digest(folder, files).encode() + points[chosen].tobytes()
+    return replace(
+        faces,
+        files=files,
+        images=faces.images[chosen],
+        full_landmarks=points[chosen],
+        identities=faces.identities and tuple(faces.identities[i] for i in chosen),
+        digest=hashlib.sha256(digest).hexdigest(),
+        skipped=(),
+    )
+
+
+def _pictures_of(landmarks: Path | str) -> Path:
+    path = absolute(landmarks)
+    path = path / LANDMARKS_FILE if path.is_dir() else path
+    if path.name != LANDMARKS_FILE or not path.is_file():
+        raise StudyError(
+            f"{path} is not there, or not a {LANDMARKS_FILE}: name the {LANDMARKS_FILE} in the "
+            f"folder of your pictures (dve annotate --images FOLDER makes one)"
+        )
+    return path.parent
+
+
+def _check(train: FaceDataset | None, names: Sequence[str], path: Path) -> None:
+    if train is None:
+        raise StudyError(
+            f"{path} sets no landmark on a picture for training: label some "
+            f"(dve annotate --images {path.parent})"
+        )
+    unset = np.isnan(train.full_landmarks[..., 0]).all(axis=0)
+    if unset.any():
+        k = int(unset.argmax())
+        raise StudyError(
+            f"{path}: {names[k]} (x{k}, y{k}) is set on no picture for training: set it on some, "
+            f"or take its columns out"
+        )
+
+
+def _copy_embedding(embedding: Embedding, folder: Path) -> None:
+    """Put a finished embedding into another folder, weights last."""
+    if embedding.folder == folder:
+        return
+    folder.mkdir(exist_ok=True)
+    parts = (storage.SPECIFICATION, storage.PROVENANCE, storage.HISTORY, storage.WEIGHTS)
+    for name in parts:
+        shutil.copyfile(embedding.folder / name, folder / name)

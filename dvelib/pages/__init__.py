@@ -1,0 +1,1 @@
+"""What people read: executed notebooks, the site, the README and published results."""

@@ -1,0 +1,77 @@
+"""The page of claims: each sentence with its verdict, its measurements and the paper's effect."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from markupsafe import Markup
+
+from dvelib.common.markup import fill, table_html
+from dvelib.pages.render import CLAIMS, INDEX, links
+from dvelib.pages.verdicts import (
+    EXPLAINED,
+    NOT_TESTABLE,
+    RULES,
+    Finding,
+    Measurement,
+    count_verdicts,
+)
+
+__all__ = ["claims_page"]
+
+UNITS = {"px": "pixels of a 70-pixel face", "%": "percent of the inter-ocular distance"}
+
+
+def claims_page(findings: list[Finding], study: str, about: str | None, pages: dict) -> Markup:
+    """The whole page. ``about``: what the study is; ``pages``: addresses of tables by name."""
+    numbered = [(f"claim-{i}", finding) for i, finding in enumerate(findings, 1)]
+    topics = groupby(numbered, key=lambda item: item[1].claim.topic)
+    return fill(
+        "claims",
+        title="The paper's claims",
+        study=study,
+        about=about,
+        explained=EXPLAINED,
+        rules=RULES,
+        links=links(INDEX, CLAIMS),
+        counts=count_verdicts(findings),
+        topics=[(topic, [_shown(*item, pages) for item in items]) for topic, items in topics],
+    )
+
+
+def _shown(name: str, finding: Finding, pages: dict) -> dict:
+    tables = {m.table: m.title for m in finding.measurements}
+    missing = [m.reason for m in finding.measurements if m.verdict == NOT_TESTABLE]
+    return {
+        "id": name,
+        "sentence": finding.claim.sentence,
+        "expected": f"{finding.claim.expected} ({RULES[finding.claim.expected].words})",
+        "verdict": finding.verdict,
+        "summary": finding.summary,
+        "table": _table(finding.tested) if finding.tested else None,
+        "sources": [(title, pages[key]) for key, title in tables.items() if pages.get(key)],
+        "missing": dict.fromkeys(missing) if finding.tested else {},
+    }
+
+
+def _table(measurements: tuple[Measurement, ...]) -> Markup:
+    import pandas
+
+    index = pandas.Index([f"{m.first} → {m.second}" for m in measurements], name="first → second")
+    frame = pandas.DataFrame(
+        {
+            "faces": [m.on for m in measurements],
+            "errors": [f"{m.before:.2f} → {m.after:.2f}" for m in measurements],
+            "effect": [m.sized for m in measurements],
+            "paper": [m.published for m in measurements],
+            "verdict": [f"{m.verdict}: {m.reason}" for m in measurements],
+        },
+        index=index,
+    )
+    return table_html(frame, _caption(measurements))
+
+
+def _caption(measurements: tuple[Measurement, ...]) -> str:
+    units = dict.fromkeys(UNITS[m.unit] for m in measurements)
+    intervals = dict.fromkeys(m.interval for m in measurements)
+    return f"{'; '.join(units).capitalize()}; in brackets the {'; '.join(intervals)}."

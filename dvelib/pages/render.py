@@ -1,0 +1,116 @@
+"""Executed notebooks as pages that stand alone.
+
+A page is one file and asks nobody for anything: style and figures are inside, maths is MathML,
+and a content security policy makes the browser hold it to that.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from dvelib.common.markup import TEMPLATES, duration, fill
+
+if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
+
+__all__ = ["CLAIMS", "INDEX", "NUMBERS", "links", "render", "render_titled"]
+
+INDEX, CLAIMS, NUMBERS = "index.html", "claims.html", "results.csv"
+# What every page of a site links to.
+_NAVIGATION = {INDEX: "All tables", CLAIMS: "Claims", NUMBERS: "Numbers (CSV)"}
+_HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
+
+
+def render(notebook: Path, *, home: str | None = f"../{INDEX}") -> str:
+    """An executed notebook as a complete HTML page; ``home``: the address of the index, if any."""
+    return render_titled(notebook, home)[1]
+
+
+def links(home: str | None, here: str | None = None) -> list[dict]:
+    """What a page links to: address, words, and whether it is the page itself (``here``)."""
+    if home is None:
+        return []
+    folder = home.removesuffix(INDEX)
+    return [
+        {"address": folder + name, "words": words, "current": name == here}
+        for name, words in _NAVIGATION.items()
+    ]
+
+
+def render_titled(notebook: Path, home: str | None) -> tuple[str, str]:
+    """The title of an executed notebook, and its page."""
+    import nbformat
+
+    document = nbformat.read(notebook, as_version=4)
+    body, _ = _exporter().from_notebook_node(document)
+    heading = _HEADING.search(body)
+    title = Markup(heading[1]).striptags() if heading else _title(notebook)
+    page = fill(
+        "page",
+        title=title,
+        has_heading=bool(heading),
+        body=Markup(body),
+        links=links(home),
+        executed=_execution(document.metadata.get("papermill", {})),
+    )
+    return title, page
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    # Static forms only: a live widget or script has nothing to run it on a page.
+    shown = [
+        "text/html",
+        "text/markdown",
+        "image/svg+xml",
+        "image/png",
+        "image/jpeg",
+        "text/latex",
+        "text/plain",
+    ]
+    return HTMLExporter(
+        config=Config({"NbConvertBase": {"display_data_priority": shown}}),
+        extra_template_basedirs=[str(TEMPLATES)],
+        template_name="page",
+        filters={"markdown2html": _markdown},
+    )
+
+
+def _markdown(source: str) -> str:
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    renderer.inline_math = _mathml
+    renderer.block_math = partial(_mathml, display="block")
+    renderer.latex_environment = _environment_mathml
+    return MarkdownWithMath(renderer).render(source)
+
+
+def _mathml(latex: str, display: str = "inline") -> str:
+    from latex2mathml.converter import convert
+
+    markup = convert(latex.strip(), display=display)
+    return f'<span class="equation">{markup}</span>' if display == "block" else markup
+
+
+def _environment_mathml(name: str, body: str) -> str:
+    return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+
+def _title(notebook: Path) -> str:
+    return notebook.resolve().parent.name.replace("_", " ").capitalize()
+
+
+def _execution(papermill: dict) -> str:
+    """When and how long papermill ran the notebook, as far as it noted that."""
+    if not papermill.get("end_time") or not papermill.get("duration"):
+        return ""
+    return f"{papermill['end_time'][:10]}, in {duration(papermill['duration'])}"

@@ -1,0 +1,1 @@
+"""What the authors published: every number of their tables, and their claims."""

@@ -1,0 +1,304 @@
+"""The plan of a study: which embeddings and tables a profile asks for, and where each lives.
+
+The folder of an embedding or of a regressor is named by its specification, the digest of its
+images and the digest of the code that trains it. So the same one is never trained twice, by
+whichever table it is asked for, and a changed one never meets old weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec, RegressorSpec, read_yaml
+from dvelib.common.digest import code_digest
+from dvelib.common.errors import StudyError
+from dvelib.common.files import ROOT
+from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
+from dvelib.paper.numbers import published_experiments
+from dvelib.study.profiles import ProfileSpec, RowSpec, TableSpec
+
+__all__ = ["METHOD_CODE", "REGRESSOR_CODE", "Row", "Study", "open_data"]
+
+# The images' digest covers the code that reads them.
+METHOD_CODE = (
+    "augment.py",
+    "fused",
+    "losses.py",
+    "networks.py",
+    "training/embeddings.py",
+    "warps.py",
+)
+REGRESSOR_CODE = ("training/regressors.py", "regressor.py")
+ANNOTATION_CODE = ("training/few_annotations.py", "warps.py")
+TABLE_CODE = ("evaluation", "matching.py", "plots", "tables")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table under a profile: its embeddings, one a seed, or none if it does not run.
+
+    ``regressors``, where the table measures landmarks: one on each of the embeddings, or one for
+    each pick of annotated pictures.
+    """
+
+    spec: RowSpec
+    label: str
+    published: dict[str, float]
+    embeddings: tuple[str, ...]
+    regressors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A profile with everything it asks for. Make one with `Study.load`."""
+
+    name: str
+    profile: ProfileSpec
+    tables: dict[str, TableSpec]
+    data_root: Path | None
+    outputs: Path
+    missing: dict[DataSpec, str] | None = None
+    embeddings: dict[str, EmbeddingSpec] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+    regressors: dict[str, RegressorSpec] = field(default_factory=dict)
+    rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    _digests: dict[tuple[DataSpec, str], str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(
+        cls,
+        profile: str,
+        data_root: Path | str | None = None,
+        *,
+        params: Path = ROOT / "params",
+        outputs: Path | str | None = None,
+        without_data: bool = False,
+    ) -> Study:
+        """Read and check a profile and its tables, and look up the data they need.
+
+        ``without_data``: what is wrong with a dataset is noted in ``missing``, and names of
+        embeddings and regressors are not those they will have.
+        Raises StudyError, one sentence, for anything wrong in the files or missing on disk.
+        """
+        spec = read_yaml(ProfileSpec, params / "profiles" / f"{profile}.yaml")
+        tables = {name: read_yaml(TableSpec, params / f"{name}.yaml") for name in spec.tables}
+        root = Path(data_root).expanduser().resolve() if data_root else None
+        outputs = Path(outputs).expanduser().resolve() if outputs else ROOT / "outputs"
+        missing = {} if without_data else None
+        study = cls(profile, spec, tables, root, outputs / profile, missing)
+        study._data_digest(spec.matching.data, "test")
+        for name, table in tables.items():
+            study._check_benchmark(name, table)
+            rows = tuple(study._row(name, table, row) for row in table.rows)
+            if not any(row.embeddings for row in rows):
+                raise StudyError(
+                    f"params/profiles/{profile}.yaml: its architectures and dimensions choose no "
+                    f"row of params/{name}.yaml: widen them or leave that table out"
+                )
+            study.rows[name] = rows
+        return study
+
+    def _check_benchmark(self, name: str, table: TableSpec) -> None:
+        if table.benchmark is not None and table.benchmark not in self.profile.benchmarks:
+            raise StudyError(
+                f"params/profiles/{self.name}.yaml: benchmarks: {table.benchmark} is missing, and "
+                f"params/{name}.yaml needs it: add it or leave that table out"
+            )
+
+    def _row(self, table_name: str, table: TableSpec, row: RowSpec) -> Row:
+        published = published_experiments()
+        if row.published not in (None, *published):
+            raise StudyError(
+                f"params/{table_name}.yaml: published: {row.published!r} is no published "
+                f"experiment{_did_you_mean(row.published, published)}"
+            )
+        seeds = self.profile.seeds if self.profile.runs(row) else ()
+        names = tuple(self._register(row, table.benchmark, seed) for seed in seeds)
+        regressors = tuple(
+            self._register_regressor(table.benchmark, row.annotations, name, seed)
+            for name, own_seed in zip(names, seeds, strict=True)
+            if table.measures == "landmarks"
+            for seed in (self.profile.annotation_seeds if row.annotations else (own_seed,))
+        )
+        return Row(row, row.label, published.get(row.published, {}), names, regressors)
+
+    def _register(self, row: RowSpec, benchmark: str | None, seed: int) -> str:
+        """Note a row's embedding, and first the one it starts from; returns its name."""
+        where = f"params/profiles/{self.name}.yaml"
+        spec = self.profile.embedding_spec(row, seed, where)
+        name = self._note(spec)
+        if not row.finetuned:
+            return name
+        finetuned = self._note(self.profile.finetuned_spec(row, benchmark, spec, where), name)
+        self.parents[finetuned] = name
+        return finetuned
+
+    def _note(self, spec: EmbeddingSpec, *parent: str) -> str:
+        images = self._data_digest(spec.data, "train")
+        name = f"{spec.slug}-{spec.digest(images, code_digest(*METHOD_CODE), *parent)}"
+        self.embeddings[name] = spec
+        return name
+
+    def _register_regressor(
+        self, benchmark: str, annotations: int | None, embedding: str, seed: int
+    ) -> str:
+        where = f"params/profiles/{self.name}.yaml"
+        spec = self.profile.regressor_spec(benchmark, annotations, embedding, seed, where)
+        faces = (self._data_digest(spec.data.of(split), split) for split in ("train", "test"))
+        code = REGRESSOR_CODE + (ANNOTATION_CODE if annotations else ())
+        name = f"{spec.slug}-{spec.digest(*faces, code_digest(*code))}"
+        self.regressors[name] = spec
+        return name
+
+    def _data_digest(self, data: DataSpec, split: str) -> str:
+        if (data, split) not in self._digests:
+            try:
+                folder = data_folder(data, self.data_root)
+                digest = dataset_digest(data.name, folder, split, data.limit, data.skip_bad)
+            except StudyError as error:
+                if self.missing is None:
+                    raise
+                digest = self.missing[data] = str(error)
+            self._digests[data, split] = digest
+        return self._digests[data, split]
+
+    def embedding_folder(self, name: str) -> Path:
+        return self.outputs / "embeddings" / name
+
+    def parent_folder(self, name: str) -> Path | None:
+        """The embedding that this one starts from, if it is fine-tuned."""
+        parent = self.parents.get(name)
+        return None if parent is None else self.embedding_folder(parent)
+
+    def regressor_folder(self, name: str) -> Path:
+        return self.outputs / "regressors" / name
+
+    def table_folder(self, name: str) -> Path:
+        return self.outputs / "tables" / name
+
+    def table_digest(self, table: str) -> str:
+        """What changes whenever a table's numbers or words would."""
+        return _digest(
+            self.tables[table].model_dump(mode="json"),
+            self.profile.title,
+            self.profile.description,
+            [(row.embeddings, row.regressors) for row in self.rows[table]],
+            self._faces_digest(self.tables[table].benchmark),
+            self.evaluation_digest(),
+        )
+
+    def _faces_digest(self, benchmark: str | None) -> object:
+        if benchmark is None:
+            return None
+        chosen = self.profile.benchmarks[benchmark]
+        return chosen.stand_in, self._data_digest(chosen.data.of("test"), "test")
+
+    def evaluation_digest(self) -> str:
+        """What changes whenever the evaluation of an embedding, or its figures, would."""
+        matching = self.profile.matching.data
+        return _digest(
+            matching.model_dump(mode="json"),
+            self._data_digest(matching, "test"),
+            code_digest(*METHOD_CODE, *TABLE_CODE),
+        )
+
+    def explorer_digest(self) -> str:
+        """What changes whenever the explorer's page would."""
+        return _digest(
+            list(self.embeddings),
+            list(self.regressors),
+            self._data_digest(self.profile.matching.data, "test"),
+            code_digest("explore", "plots", "matching.py"),
+        )
+
+    def pages_digest(self) -> str:
+        """What changes whenever the site's frame would; its contents have digests of their own."""
+        templates = sorted(p for p in (ROOT / "dvelib/common/templates").rglob("*") if p.is_file())
+        return _digest(
+            self.profile.title,
+            {name: table.title for name, table in self.tables.items()},
+            list(self.embeddings),
+            [path.read_text() for path in templates],
+            code_digest("common/markup.py", "paper/claims.py", "pages"),
+        )
+
+    def prepare(self) -> None:
+        """Decode every image the study needs, so that a bad one is found before anything runs."""
+        for spec in {(s.data, s.size, s.crop): s for s in self.embeddings.values()}.values():
+            self.training_data(spec)
+            self.matching_data(spec)
+        for spec in self.regressors.values():
+            for split in ("train", "test"):
+                self.benchmark_data(spec, split)
+
+    def training_data(self, spec: EmbeddingSpec) -> FaceDataset:
+        return open_data(spec.data, "train", self.data_root, size=spec.size, crop=spec.crop)
+
+    def matching_data(self, spec: EmbeddingSpec, benchmark: str | None = None) -> FaceDataset:
+        """The faces that matching is measured on, at the size this embedding was trained for.
+
+        Those of a benchmark's test split, or those that the profile names for matching.
+        """
+        if benchmark is not None:
+            return self._benchmark_faces(benchmark, "test", spec)
+        data = self.profile.matching.data
+        return open_data(data, "test", self.data_root, size=spec.size, crop=spec.crop)
+
+    def benchmark_data(self, spec: RegressorSpec, split: str) -> FaceDataset:
+        """The faces that a regressor learns from or is tested on, at its embedding's size."""
+        return self._benchmark_faces(spec.benchmark, split, self.embeddings[spec.embedding])
+
+    def _benchmark_faces(self, benchmark: str, split: str, spec: EmbeddingSpec) -> FaceDataset:
+        chosen = self.profile.benchmarks[benchmark]
+        data, stand_in = chosen.data.of(split), chosen.stand_in.get(split)
+        return open_data(
+            data, split, self.data_root, size=spec.size, crop=spec.crop, stand_in=stand_in
+        )
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def data_folder(data: DataSpec, data_root: Path | None) -> Path | None:
+    """The folder of a dataset below data_root; raises StudyError where data_root is needed."""
+    if data.name in SYNTHETIC:
+        return None
+    if data_root is None:
+        raise StudyError(
+            f"the dataset {data.name} needs the folder that holds it: name it with "
+            f"DATA=<folder> (or --data)"
+        )
+    return data_root / (data.folder or data.name)
+
+
+def open_data(
+    data: DataSpec,
+    split: str,
+    data_root: Path | None,
+    *,
+    size: int,
+    crop: int,
+    stand_in: str | None = None,
+) -> FaceDataset:
+    """The split that a specification means."""
+    return open_dataset(
+        data.name,
+        data_folder(data, data_root),
+        split,
+        size=size,
+        crop=crop,
+        limit=data.limit,
+        skip_bad=data.skip_bad,
+        stand_in=stand_in,
+    )

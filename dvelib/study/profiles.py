@@ -1,0 +1,200 @@
+"""What the rows of a table, a table and a profile are: typed, strict, and readable from YAML."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, create_model, model_validator
+
+from dvelib.checkpoints.specifications import (
+    BENCHMARKS,
+    BenchmarkData,
+    DataSpec,
+    EmbeddingSpec,
+    Positive,
+    RegressorSpec,
+    Seeds,
+    Strict,
+    network_label,
+)
+from dvelib.common.parameters import validate
+
+__all__ = ["ProfileSpec", "RowSpec", "TableSpec"]
+
+
+class RowSpec(Strict):
+    """One row of a table: which embedding, and its experiment among the published ones, if any.
+
+    ``finetuned``: the embedding went on learning, without labels, on the table's own benchmark.
+    ``annotations``: how many pictures of the benchmark its landmarks were learned from, if few.
+    """
+
+    architecture: Literal["smallnet", "hourglass"]
+    dimension: Positive
+    exchange: bool
+    finetuned: bool = False
+    annotations: Positive | None = None
+    published: str | None = None
+
+    @property
+    def label(self) -> str:
+        finetuned = ", fine-tuned" if self.finetuned else ""
+        few = f", {_images(self.annotations)} annotated" if self.annotations else ""
+        name = network_label(self.architecture, self.dimension, self.exchange)
+        return name + finetuned + few
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
+
+
+class TableSpec(Strict):
+    """One table of the paper: ``params/<table>.yaml``.
+
+    ``benchmark``: whose faces it is about, none for the faces that the profile matches on.
+    ``measures``: matching errors, or errors of landmarks regressed on the embeddings.
+    """
+
+    notebook: str
+    title: str
+    published: str
+    claim: str
+    measures: Literal["matching", "landmarks"]
+    benchmark: Literal[BENCHMARKS] | None = None
+    rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> TableSpec:
+        needed = self.measures == "landmarks" or any(row.finetuned for row in self.rows)
+        if needed and self.benchmark is None:
+            raise ValueError("benchmark: a table of landmarks or of fine-tuned embeddings needs it")
+        return self
+
+
+class MatchingSpec(Strict):
+    """What matching is measured on; size and crop are the embedding's own."""
+
+    data: DataSpec
+
+
+def _partial(model: type[BaseModel], without: set[str]) -> type[BaseModel]:
+    """The model with every field optional, so that each value is checked where it stands."""
+    fields = {}
+    for name, known in model.model_fields.items():
+        if name not in without:
+            fields[name] = (known.annotation, field := copy(known))
+            field.default = None
+    return create_model("Partial" + model.__name__, __base__=Strict, **fields)
+
+
+# What the rows of the tables and the seeds of the profile decide is no setting.
+Settings = _partial(EmbeddingSpec, without={"architecture", "dimension", "exchange", "seed"})
+FinetuningSettings = _partial(
+    EmbeddingSpec, without={"architecture", "dimension", "exchange", "seed", "data", "parent"}
+)
+RegressorSettings = _partial(
+    RegressorSpec, without={"embedding", "benchmark", "data", "annotations", "seed"}
+)
+
+
+class BenchmarkSpec(Strict):
+    """What a profile puts in the place of a benchmark, and how regressors differ there.
+
+    ``stand_in`` says, by split, what the images are where they are not the published ones.
+    """
+
+    data: BenchmarkData
+    stand_in: dict[Literal["train", "test"], str] = {}
+    settings: RegressorSettings = RegressorSettings()
+
+
+class ProfileSpec(Strict):
+    """What one run of the study shares: ``params/profiles/<profile>.yaml``.
+
+    ``embedding`` holds values of `EmbeddingSpec` for all embeddings; ``hourglass`` values that
+    differ for hourglasses, ``finetuning`` for embeddings that go on learning on a benchmark.
+    ``regressor`` holds values of `RegressorSpec` for all benchmarks; ``few_annotations`` those
+    that differ where a regressor learns from few pictures, picked anew for each of
+    ``annotation_seeds``. ``architectures``, ``dimensions``, ``finetuned_dimensions`` (the same if
+    not given) and ``annotation_counts`` choose which rows of the tables run. ``threads``: CPU
+    threads of one training; trainings fill the machine side by side.
+    """
+
+    title: str
+    description: str
+    tables: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    architectures: Annotated[
+        tuple[Literal["smallnet", "hourglass"], ...], Field(strict=False, min_length=1)
+    ]
+    dimensions: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
+    finetuned_dimensions: Annotated[tuple[Positive, ...], Field(strict=False)] | None = None
+    annotation_counts: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    annotation_seeds: Seeds = (0, 1, 2)
+    seeds: Seeds = (0,)
+    embedding: Settings
+    hourglass: Settings = Settings()
+    finetuning: FinetuningSettings = FinetuningSettings()
+    matching: MatchingSpec
+    regressor: RegressorSettings = RegressorSettings()
+    few_annotations: RegressorSettings = RegressorSettings()
+    benchmarks: dict[Literal[BENCHMARKS], BenchmarkSpec] = {}
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Positive = 1
+
+    def runs(self, row: RowSpec) -> bool:
+        """Whether this profile runs a row."""
+        dimensions = self.dimensions
+        if row.finetuned and self.finetuned_dimensions is not None:
+            dimensions = self.finetuned_dimensions
+        return (
+            row.architecture in self.architectures
+            and row.dimension in dimensions
+            and row.annotations in (None, *self.annotation_counts)
+        )
+
+    def embedding_spec(self, row: RowSpec, seed: int, where: str) -> EmbeddingSpec:
+        """The specification of a row's embedding, before any fine-tuning.
+
+        Raises StudyError naming the place and the key where the profile's values are wrong.
+        """
+        values = self._embedding_values(row, self.embedding)
+        return validate(EmbeddingSpec, values | {"seed": seed}, f"{where}: embedding")
+
+    def finetuned_spec(
+        self, row: RowSpec, benchmark: str, parent: EmbeddingSpec, where: str
+    ) -> EmbeddingSpec:
+        """The specification of an embedding that goes on learning on a benchmark's images."""
+        values = self._embedding_values(row, self.embedding, self.finetuning)
+        data = self.benchmarks[benchmark].data.of("train")
+        values |= {"data": data.model_dump(), "parent": parent.model_dump(), "seed": parent.seed}
+        return validate(EmbeddingSpec, values, f"{where}: finetuning")
+
+    def _embedding_values(self, row: RowSpec, base: BaseModel, *more: BaseModel) -> dict:
+        layers = [base, *([self.hourglass] if row.architecture == "hourglass" else []), *more]
+        values: dict = {}
+        for layer in layers:
+            given = layer.model_dump(exclude_unset=True)
+            # A length in steps takes the place of one in epochs, and the other way round.
+            if given.keys() & {"steps", "epochs"}:
+                values = {k: v for k, v in values.items() if k not in ("steps", "epochs")}
+            values |= given
+        return values | row.model_dump(include={"architecture", "dimension", "exchange"})
+
+    def regressor_spec(
+        self, benchmark: str, annotations: int | None, embedding: str, seed: int, where: str
+    ) -> RegressorSpec:
+        """The specification of a regressor on an embedding under this profile."""
+        chosen = self.benchmarks[benchmark]
+        values = self.regressor.model_dump(exclude_unset=True)
+        values |= chosen.settings.model_dump(exclude_unset=True)
+        if annotations is not None:
+            values |= self.few_annotations.model_dump(exclude_unset=True)
+        values |= {
+            "embedding": embedding,
+            "benchmark": benchmark,
+            "annotations": annotations,
+            "seed": seed,
+            "data": chosen.data.model_dump(),
+        }
+        return validate(RegressorSpec, values, f"{where}: benchmarks: {benchmark}")

@@ -1,0 +1,1 @@
+"""Training embeddings and landmark regressors, from the first step or the last saved one."""

@@ -1,0 +1,55 @@
+"""How a dataset is spoken of: by its own name and count, never passed off as another."""
+
+import pytest
+
+from dvelib.common.markup import data_name, data_text, duration
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({"images": 5}, "X, test split, 5 images"),
+        (
+            {"images": 2_995, "published": 2_995},
+            "X, test split, 2,995 images (the whole published split)",
+        ),
+        ({"images": 9, "published": 20}, "X, test split, 9 images (the published split has 20)"),
+        (
+            {
+                "images": 554,
+                "published": 689,
+                "parts": {
+                    "lfpw": {"found": 224, "published": 224},
+                    "ibug": {"found": 0, "published": 135},
+                },
+            },
+            "X, test split, 554 images (the published split has 689; lfpw 224 of 224, "
+            "ibug 0 of 135)",
+        ),
+        # As many images as published, and still not the published ones.
+        (
+            {"images": 1_000, "published": 1_000, "stand_in": "machine labels"},
+            "X, test split, 1,000 images (standing in for the published split of 1,000: "
+            "machine labels)",
+        ),
+        (
+            {"images": 3, "stand_in": "drawn"},
+            "X, test split, 3 images (standing in for the published split: drawn)",
+        ),
+    ],
+)
+def test_counts_stand_beside_the_published_ones(facts, text):
+    assert data_text({"dataset": "X", "split": "test"} | facts) == text
+
+
+def test_data_that_are_not_the_published_are_named_so():
+    audit = {"dataset": "300-W", "images": 554, "published": 689, "complete": False}
+    assert data_name(audit) == "300-W (554 of 689)"
+    assert data_name(audit | {"stand_in": "others"}) == "300-W (stand-in)"
+    assert data_name(audit | {"published": None}) == "300-W (stand-in)"
+    assert data_name(audit | {"complete": True}) == "300-W"
+    assert data_name(None) == "unnamed data"
+
+
+def test_durations_are_said_as_people_do():
+    assert [duration(s) for s in (5, 119, 200, 7260)] == ["5 s", "119 s", "3 min", "2 h 01 min"]

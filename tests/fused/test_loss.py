@@ -1,0 +1,85 @@
+"""The fused loss: right where interpreted, compiled for a GPU, and not used where it fails."""
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+triton = pytest.importorskip("triton")
+
+from dvelib.fused import loss as fused_loss  # noqa: E402
+from dvelib.losses import _ExpectedDistance, exchange_loss  # noqa: E402
+from tests.golden_data import relative  # noqa: E402
+
+
+def test_kernels_agree_with_tiles_where_they_are_interpreted():
+    tests = Path(__file__).with_name("interpreted.py")
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", str(tests)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        cwd=tests.parents[2],
+    )
+    assert result.returncode == 0, result.stdout[-3000:]
+
+
+def test_kernels_compile_for_a_gpu_that_is_not_here():
+    """To machine code for compute capability 9.0, both precisions, without a GPU."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from dvelib.fused import kernels as fused_kernels
+
+    values = {
+        "DIMENSION": 64,
+        "ROWS": fused_loss.BLOCK,
+        "COLUMNS": fused_loss.BLOCK,
+        "PRECISION": "ieee",
+    }
+    for name in fused_kernels.__all__:
+        kernel = getattr(fused_kernels, name)
+        for kind in ("bf16", "fp32"):
+            types = dict.fromkeys(kernel.arg_names, "*fp32")
+            types |= dict.fromkeys(("query", "target"), f"*{kind}")
+            types |= dict.fromkeys(("pixels", "side", "stride"), "i32") | {"power": "fp32"}
+            types |= dict.fromkeys(values, "constexpr")
+            source = ASTSource(fn=kernel, signature=types, constexprs=values)
+            made = triton.compile(source, target=GPUTarget("cuda", 90, 32))
+            assert len(made.asm["cubin"])
+            # Half precision goes through the matrix units.
+            assert ("mma" in made.asm["ptx"]) == (kind == "bf16")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is there")
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize("dimension", [3, 64])
+def test_a_gpu_agrees_with_double_precision(dtype, tolerance, dimension):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 4, dimension, 35, 35, generator=generator).mul(0.5).to(dtype)
+    grid = torch.rand(4, 70, 70, 2, generator=generator) * 2 - 1
+    results = []
+    for device, precision in (("cuda", dtype), ("cpu", torch.float64)):
+        first, second = (m.to(device, precision).requires_grad_() for m in maps)
+        positions = grid.to(device, torch.promote_types(precision, torch.float32))
+        value = exchange_loss(first, second, positions)
+        results.append((value, *torch.autograd.grad(value, (first, second))))
+    assert fused_loss.is_supported(maps.cuda(), _ExpectedDistance)
+    for ours, exact in zip(*results, strict=True):
+        assert relative(ours.double().cpu(), exact) < tolerance
+
+
+def test_the_cpu_keeps_to_tiles():
+    assert not fused_loss.is_supported(torch.zeros(1), _ExpectedDistance)
+
+
+def test_kernels_that_fail_are_not_used_and_said_so():
+    """Without a GPU nothing launches: the proof fails, with a warning, and tiles go on."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert not fused_loss._agrees.__wrapped__(torch.device("cpu"), _ExpectedDistance)
+    assert "the tiled form is used" in str(said[0].message)

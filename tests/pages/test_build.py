@@ -1,0 +1,219 @@
+"""The index says of every table and embedding what became of it, and links to what there is."""
+
+import pytest
+
+from dvelib import StudyError
+from dvelib.pages.build import build_site
+from tests.executed_pages import assert_offline, notebook, parse, write
+from tests.recorded import recorded
+
+TABLES = [
+    {"name": "good", "title": "AFLW<sub>R</sub> & more"},
+    {"name": "bad", "title": "A failed table"},
+    {"name": "later", "title": "A table not run"},
+    {"name": "bare", "title": "A table with hardly a result"},
+]
+
+
+ROW = {
+    "architecture": "smallnet",
+    "dimension": 16,
+    "exchange": True,
+    "finetuned": False,
+    "annotations": None,
+    "embeddings": ["small"],
+    "regressors": [],
+}
+
+
+@pytest.fixture
+def profile(executed, tmp_path):
+    """A profile with a complete, a failed, a missing and a bare table, and three embeddings."""
+    folder = tmp_path / "smoke"
+    for name in ("tables/good", "tables/bad", "embeddings/small", "embeddings/stale"):
+        path = folder / name / "page.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(executed.read_text())
+    results = recorded("learned_embeddings", lambda row, _: None) | {
+        "claim": "Exchange helps.",
+        "headline": "It does, by 1 px.",
+        "rows": [
+            {
+                "label": "SmallNet",
+                "published": {"same-identity": 1.36},
+                "ours": {
+                    "same-identity": {
+                        "mean": 1.5,
+                        "low": 1.4,
+                        "high": 1.6,
+                        "spread": 0.25,
+                        "seeds": 3,
+                    }
+                },
+                **ROW,
+            },
+            {"label": "Hourglass", "published": {}, "ours": {}, **ROW},
+        ],
+        "effects": [],
+        "digest": None,
+        "data": {
+            "dataset": "Synthetic",
+            "split": "test",
+            "images": 8,
+            "published": 1000,
+            "complete": False,
+            "stand_in": None,
+        },
+    }
+    write(folder / "tables/good/results.json", results)
+    write(folder / "tables/bad/results.json", results | {"headline": "old numbers"})
+    write(folder / "tables/bad/failure.json", {"message": "the <data> are missing"})
+    write(folder / "tables/bare/results.json", {})
+    made = {"seconds": 200, "pairs_per_second": 14.24, "data": {"images": 8}}
+    write(folder / "embeddings/small/provenance.json", made)
+    write(folder / "embeddings/stale/provenance.json", {})
+    write(folder / "embeddings/small/specification.json", {"architecture": "smallnet", "seed": 0})
+    write(folder / "embeddings/broken/failure.json", {"message": "the loss became NaN"})
+    return folder
+
+
+def build(profile, embeddings=("small", "broken", "untrained")):
+    index = build_site(
+        profile, title="The study", expected_tables=TABLES, expected_embeddings=list(embeddings)
+    )
+    return parse(index.read_text())
+
+
+class TestSite:
+    def test_every_expected_table_has_its_state(self, profile):
+        soup = build(profile)
+        states = {card["id"]: card.select_one(".badge").text for card in soup.select("article")}
+        assert {name: state.split(maxsplit=1)[1] for name, state in states.items()} == {
+            "good": "complete",
+            "bad": "failed",
+            "later": "not run yet",
+            "bare": "complete",
+        }
+        assert_offline(str(soup))
+        assert len(soup.find_all("h1")) == 1
+
+    def test_a_complete_table(self, profile):
+        soup = build(profile)
+        card = soup.find(id="good")
+        assert card.h3.a["href"] == "tables/good.html"
+        assert card.h3.sub.text == "R"
+        assert "Exchange helps." in card.text and "It does, by 1 px." in card.text
+        assert "Synthetic, test split, 8 images (the published split has 1,000)" in card.text
+        rows = [[c.text for c in row.find_all(["th", "td"])] for row in card.select("tbody tr")]
+        assert rows == [["SmallNet", "1.36", "1.50 ± 0.25"], ["Hourglass", "–", "–"]]
+        assert "over 3 seeds" in card.caption.text
+
+    def test_a_failure_hides_older_numbers_and_pages(self, profile):
+        card = build(profile).find(id="bad")
+        assert "the <data> are missing" in card.text
+        assert "old numbers" not in card.text and not card.find("a") and not card.find("table")
+        assert not (profile / "site/tables/bad.html").exists()
+
+    def test_numbers_of_another_specification_are_out_of_date(self, profile):
+        tables = [{"name": "good", "title": "Good", "digest": "of today"}]
+        index = build_site(profile, title="The study", expected_tables=tables)
+        card = parse(index.read_text()).find(id="good")
+        assert "out of date" in card.text and not card.find("table")
+        assert not (profile / "site/tables/good.html").exists()
+
+    def test_embeddings(self, profile):
+        rows = build(profile).select("h2#embeddings ~ .scroll tbody tr")
+        texts = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in rows]
+        assert texts == [
+            [
+                "small",
+                "✓ complete",
+                "smallnet",
+                "–",
+                "–",
+                "0",
+                "–",
+                "14.2",
+                "3 min",
+                "unnamed data, 8 images",
+            ],
+            ["broken", "✕ failed", "the loss became NaN"],
+            ["untrained", "○ not trained yet", ""],
+        ]
+        assert rows[0].a["href"] == "embeddings/small.html"
+
+    def test_links_lead_somewhere(self, profile):
+        soup = build(profile)
+        for link in soup.find_all("a"):
+            address = link["href"]
+            if address.startswith("#"):
+                assert soup.find(id=address[1:])
+            else:
+                assert (profile / "site" / address).is_file()
+
+    def test_the_headline_figure_leads_to_the_page(self, profile):
+        card = build(profile).find(id="good")
+        picture = card.select_one("a.picture")
+        assert picture["href"] == "tables/good.html"
+        assert picture.img["alt"] == "a rising <line>"
+        assert picture.img["src"].startswith("data:image/webp;base64,")
+
+    def test_claims_and_numbers_are_there(self, profile):
+        soup = build(profile)
+        assert "18 not testable on this data" in soup.select_one(".ways").text
+        lines = (profile / "site/results.csv").read_text().splitlines()
+        assert lines[1].startswith("smoke,learned_embeddings,row,SmallNet,")
+        for page in ("index.html", "claims.html", "tables/good.html"):
+            links = parse((profile / "site" / page).read_text()).select("nav a")
+            targets = [((profile / "site" / page).parent / a["href"]).resolve() for a in links]
+            names = ("index.html", "claims.html", "results.csv")
+            assert targets == [(profile / "site" / name).resolve() for name in names]
+
+    def test_the_page_one_is_on_is_marked(self, profile):
+        build(profile)
+        for page in ("index.html", "claims.html"):
+            soup = parse((profile / "site" / page).read_text())
+            assert [a["href"] for a in soup.select("nav [aria-current=page]")] == [page]
+
+    def test_without_a_benchmark_the_index_says_how_to_get_one(self, profile):
+        soup = build(profile)
+        assert "dve bench" in soup.select_one(".ways").text
+        assert not (profile / "site/benchmark.html").exists()
+        assert not (profile / "site/explore.html").exists()
+
+    def test_benchmark_and_explorer_are_shown_where_they_are(self, profile):
+        notebook(profile.parent / "benchmark/page.ipynb", "# Speed\n\nIt is fast.")
+        write(profile.parent / "benchmark/results.json", {"headline": "twice as fast"})
+        notebook(profile / "explore/page.ipynb", "# Explore the descriptors")
+        ways = build(profile).select_one(".ways")
+        assert "twice as fast" in ways.text
+        links = {a["href"]: a.text for a in ways.select("a")}
+        assert links["explore.html"] == "Explore the descriptors"
+        for page in ("benchmark.html", "explore.html"):
+            soup = parse((profile / "site" / page).read_text())
+            assert soup.nav.a["href"] == "index.html"
+            assert page in links
+
+    def test_stale_pages_go(self, profile):
+        build_site(profile, title="x", expected_tables=TABLES)
+        assert (profile / "site/embeddings/stale.html").exists()
+        build(profile)
+        assert not (profile / "site/embeddings/stale.html").exists()
+        assert (profile / "site/embeddings/small.html").exists()
+        assert not list(profile.glob(".*site*"))
+
+    def test_a_site_that_cannot_be_built_leaves_the_old_one(self, profile):
+        build(profile)
+        (profile / "tables/good/results.json").write_text("{")
+        with pytest.raises(StudyError, match="results.json is damaged"):
+            build(profile)
+        assert (profile / "site/tables/good.html").exists()
+        assert not list(profile.glob(".*site*"))
+
+    def test_missing_profile(self, tmp_path):
+        with pytest.raises(StudyError, match="no profile folder"):
+            build(tmp_path / "none")
+
+    def test_nothing_has_run(self, tmp_path):
+        index = build_site(tmp_path, title="Empty", expected_tables=[])
+        assert "No table is part of this profile." in index.read_text()

@@ -1,0 +1,48 @@
+import pytest
+
+from dvelib.common.errors import StudyError
+from dvelib.common.files import ROOT
+from dvelib.pages import publish
+from dvelib.pages.numbers_csv import numbers_csv
+from dvelib.pages.readme import results_text, speed_text
+from dvelib.pages.verdicts import claims_text, judge
+from dvelib.study.plan import Study
+
+
+def test_the_readme_says_what_the_published_results_say():
+    """`dve publish` writes both; a number typed by hand shows here."""
+    found = publish.MARKED.search((ROOT / "README.md").read_text())
+    assert found[0] == found[1] + publish.leading_results() + found[2]
+    assert "SmallNet 64-d without exchange" in found[0]
+    for path in publish.PUBLISHED.glob("*/README.md"):
+        assert path.read_text().endswith(results_text(path.parent))
+
+
+def test_claims_and_numbers_are_those_of_the_published_results():
+    """Of every study that was published since there are any."""
+    for path in publish.PUBLISHED.glob("*/claims.md"):
+        results = publish.published_results(path.parent)
+        assert path.read_text() == claims_text(judge(results))
+        assert (path.parent / "results.csv").read_text() == numbers_csv(results.values())
+
+
+def test_the_readme_says_what_the_benchmark_says():
+    found = publish.SPEED.search((ROOT / "README.md").read_text())
+    results = publish.read_json(publish.PUBLISHED / "benchmark.json")
+    assert found[0] == found[1] + speed_text(results) + found[2]
+    assert not results["small"]
+
+
+def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "PUBLISHED", tmp_path / "published")
+    with pytest.raises(StudyError, match="has no results of today: run the study first"):
+        publish.publish(Study.load("smoke", outputs=tmp_path))
+    assert not list((tmp_path / "published").rglob("*"))
+
+
+def test_pictures_of_the_readme_are_there():
+    text = (ROOT / "README.md").read_text()
+    for path in ("outputs/published/crowd.png", "outputs/published/exchange.png"):
+        assert path in text and (ROOT / path).exists()
+    for path in publish.PUBLISHED.glob("*/matches.png"):
+        assert "](matches.png)" in path.with_name("README.md").read_text()
