@@ -3,8 +3,8 @@
 #   dve study --profile quick          checks the parameter files, then runs this
 #   snakemake --cores all --config profile=faces data=DIR --directory outputs/faces
 #
-# The folder of an embedding or regressor is named by its specification, its images and the code
-# that trains it, so no rule has to ask whether the weights still fit.
+# The folder of an embedding or regressor is named by its specification, its images and the version
+# of the method, so no rule has to check whether the weights still fit.
 import shlex
 import sys
 from pathlib import Path
@@ -87,7 +87,7 @@ rule embedding_page:
     output:
         "embeddings/{name}/page.ipynb",
     params:
-        digest=STUDY.evaluation_digest(),
+        digest=STUDY.embedding_page_digest(),
     shell:
         "{DVE} embedding-page {wildcards.name} {OPTIONS}"
 

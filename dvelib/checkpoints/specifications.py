@@ -155,8 +155,12 @@ class EmbeddingSpec(Strict):
         return f"{self.architecture}-{self.dimension}d-{loss}{finetuned}-seed{self.seed}"
 
     def digest(self, *versions: str) -> str:
-        """Ten characters that change with any value here and with the given versions."""
-        return _spec_digest(self.model_dump(mode="json"), *versions)
+        """Ten characters that change with every value here and with the given versions.
+
+        Values at their defaults are left out: a new field renames nothing as long as its default
+        stands for the behaviour before it.
+        """
+        return spec_digest(self.model_dump(mode="json", exclude_defaults=True), *versions)
 
 
 class RegressorSpec(Strict):
@@ -193,11 +197,12 @@ class RegressorSpec(Strict):
         return f"{few}{where}-{self.embedding}"
 
     def digest(self, *versions: str) -> str:
-        """Ten characters that change with any value here and with the given versions."""
-        return _spec_digest(self.model_dump(mode="json", exclude_none=True), *versions)
+        """The same as `EmbeddingSpec.digest`."""
+        return spec_digest(self.model_dump(mode="json", exclude_defaults=True), *versions)
 
 
-def _spec_digest(values: dict, *versions: str) -> str:
+def spec_digest(values: dict, *versions: str) -> str:
+    """Ten hexadecimal digits of the values of a specification and of versions."""
     text = json.dumps([values, *versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 

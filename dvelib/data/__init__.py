@@ -24,7 +24,7 @@ import numpy as np
 from dvelib.common.errors import StudyError
 from dvelib.data.cache import content_digest, decode
 from dvelib.data.dataset import FaceDataset, check_crop
-from dvelib.data.known import LAYOUTS, layout_code
+from dvelib.data.known import LAYOUTS
 from dvelib.data.layout import Layout, Listing
 
 __all__ = ["DATASETS", "SYNTHETIC", "FaceDataset", "dataset_digest", "open_dataset"]
@@ -107,14 +107,30 @@ def dataset_digest(
         from dvelib.data.synthetic_dataset import synthetic_digest
 
         return synthetic_digest(_split(split), SYNTHETIC[name], limit)
+    return content_of_split(name, root, split, limit=limit, skip_bad=skip_bad)
+
+
+def content_of_split(
+    name: str,
+    root: Path | str | None,
+    split: str,
+    *,
+    limit: int | None,
+    skip_bad: bool = False,
+    version: int | str | None = None,
+) -> str:
+    """`dataset_digest` of a dataset on disk. ``version``: instead of the layout's own."""
     layout, root, listing = _listing(name, root, split)
     listing, _ = _chosen(root, split, listing, limit, skip_bad)
-    return _with_labels(content_digest(root, listing.files), layout, listing)
+    return _with_labels(content_digest(root, listing.files), layout, listing, version)
 
 
-def _with_labels(digest: str, layout: Layout, listing: Listing) -> str:
-    """Digest of the images, of the code that reads them and of what the lists say about them."""
-    total = hashlib.sha256(f"{digest} {layout.name} {layout_code(layout)}".encode())
+def _with_labels(
+    digest: str, layout: Layout, listing: Listing, version: int | str | None = None
+) -> str:
+    """Digest of the images, the layout's version, landmarks, boxes and identities."""
+    version = layout.version if version is None else version
+    total = hashlib.sha256(f"{digest} {layout.name} {version}".encode())
     for array in (listing.landmarks, listing.boxes):
         if array is not None:
             total.update(array.tobytes())

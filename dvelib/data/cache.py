@@ -24,7 +24,6 @@ from PIL import Image
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.progress import track
-from dvelib.data.known import layout_code
 from dvelib.data.layout import Layout, Listing
 
 __all__ = ["Decoded", "cache_folder", "content_digest", "decode", "file_hashes", "fill_once"]
@@ -142,10 +141,10 @@ def decode(
 
 
 def _key(layout: Layout, listing: Listing, size: int, digest: str) -> str:
-    """The name of what was decoded: of these files, with these boxes, by this code."""
+    """The name of decoded images: by their files, boxes, layout with its version, and size."""
     if listing.boxes is not None:
         digest = hashlib.sha256(digest.encode() + listing.boxes.tobytes()).hexdigest()
-    return f"{layout.name}-{digest[:24]}-{layout_code(layout)}-{size}"
+    return f"{layout.name}-{digest[:24]}-v{layout.version}-{size}"
 
 
 def _fill(folder: Path, layout: Layout, root: Path, listing: Listing, size: int) -> None:

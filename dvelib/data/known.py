@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PIL import Image
 
-from dvelib.common.digest import code_digest
 from dvelib.data.aflw import Aflw
 from dvelib.data.aflw_mtfl import AflwMtfl
 from dvelib.data.celeba import CelebA, Mafl
@@ -12,16 +11,10 @@ from dvelib.data.folder import Folder
 from dvelib.data.layout import Layout
 from dvelib.data.threehundredw import ThreeHundredW
 
-__all__ = ["LAYOUTS", "layout_code"]
+__all__ = ["LAYOUTS"]
 
 _BICUBIC = ThreeHundredW("300w-bicubic", "300-W (bicubic resize)", Image.Resampling.BICUBIC)
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (CelebA(), Mafl(), ThreeHundredW(), _BICUBIC, Aflw(), AflwMtfl(), Folder())
 }
-
-
-def layout_code(layout: Layout) -> str:
-    """Digest of the code that makes squares: pictures made by other code are not reused."""
-    module = type(layout).__module__.removeprefix("dvelib.").replace(".", "/")
-    return code_digest("data/layout.py", f"{module}.py")

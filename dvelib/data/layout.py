@@ -49,11 +49,13 @@ class Layout(ABC):
 
     ``eyes``: the two landmarks whose distance is the inter-ocular distance. ``published``: images
     in each split as published. ``parts``: the same by part of a split, where it has parts, each
-    known by how its files' paths start.
+    known by how its files' paths start. ``version``: raised when its images or landmarks change
+    for the same files; it is a part of the dataset's digest.
     """
 
     name: str
     title: str
+    version: int = 1
     eyes: tuple[int, int] = (0, 1)
     published: Mapping[str, int] = {}
     parts: Mapping[str, Mapping[str, int]] = {}

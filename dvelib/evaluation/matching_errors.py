@@ -46,7 +46,6 @@ COSINE = "published, by cosine"  # the published protocol, with unit vectors in 
 MEASURED = (*PROTOCOLS, COSINE)
 METHODS = ("descriptors", "perfect features", "same place")
 BATCH = 32  # images at a time: 16 pairs
-CODE = ("evaluation", "matching.py", "warps.py", "networks.py", "augment.py")
 
 
 def matching_errors(embedding: Embedding, dataset: FaceDataset) -> pd.DataFrame:
@@ -56,7 +55,7 @@ def matching_errors(embedding: Embedding, dataset: FaceDataset) -> pd.DataFrame:
     landmarks that were not set. Raises StudyError where the dataset has no landmarks or fewer than
     two images.
     """
-    key = code_digest(*CODE)[:8] + dataset.digest[:8]
+    key = code_digest(__name__)[:8] + dataset.digest[:8]
     path = embedding.folder / f"matching-{dataset.name}-{dataset.size}-{dataset.crop}-{key}.csv.gz"
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():

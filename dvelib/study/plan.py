@@ -1,8 +1,9 @@
 """The plan of a study: which embeddings and tables a profile asks for, and where each lives.
 
 The folder of an embedding or of a regressor is named by its specification, the digest of its
-images and the digest of the code that trains it. So the same one is never trained twice, by
-whichever table it is asked for, and a changed one never meets old weights.
+images and the version of the method (`dvelib.training.versions`). So tables share trainings, the
+same one is never trained twice, and a changed one never reuses old weights. Tables and pages
+follow the code instead: their digests change with it, and they are made anew.
 """
 
 from __future__ import annotations
@@ -15,27 +16,17 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec, RegressorSpec, read_yaml
-from dvelib.common.digest import code_digest
+from dvelib.common.digest import code_digest, notebook_digest
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
 from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import ProfileSpec, RowSpec, TableSpec
+from dvelib.training.versions import METHOD_VERSIONS
 
-__all__ = ["METHOD_CODE", "REGRESSOR_CODE", "Row", "Study", "open_data"]
+__all__ = ["Row", "Study", "open_data"]
 
-# The images' digest covers the code that reads them.
-METHOD_CODE = (
-    "augment.py",
-    "fused",
-    "losses.py",
-    "networks.py",
-    "training/embeddings.py",
-    "warps.py",
-)
-REGRESSOR_CODE = ("training/regressors.py", "regressor.py")
-ANNOTATION_CODE = ("training/few_annotations.py", "warps.py")
-TABLE_CODE = ("evaluation", "matching.py", "plots", "tables")
+NOTEBOOKS = ROOT / "notebooks"
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,7 @@ class Study:
         outputs = Path(outputs).expanduser().resolve() if outputs else ROOT / "outputs"
         missing = {} if without_data else None
         study = cls(profile, spec, tables, root, outputs / profile, missing)
-        study._data_digest(spec.matching.data, "test")
+        study.data_digest(spec.matching.data, "test")
         for name, table in tables.items():
             study._check_benchmark(name, table)
             rows = tuple(study._row(name, table, row) for row in table.rows)
@@ -139,23 +130,34 @@ class Study:
         return finetuned
 
     def _note(self, spec: EmbeddingSpec, *parent: str) -> str:
-        images = self._data_digest(spec.data, "train")
-        name = f"{spec.slug}-{spec.digest(images, code_digest(*METHOD_CODE), *parent)}"
+        name = self.embedding_name(spec, *parent)
         self.embeddings[name] = spec
         return name
+
+    def embedding_name(self, spec: EmbeddingSpec, *parent: str) -> str:
+        """The name of an embedding; ``parent``: of the one that it is fine-tuned from, if any."""
+        images = self.data_digest(spec.data, "train")
+        return f"{spec.slug}-{spec.digest(images, _version('embedding'), *parent)}"
 
     def _register_regressor(
         self, benchmark: str, annotations: int | None, embedding: str, seed: int
     ) -> str:
         where = f"params/profiles/{self.name}.yaml"
         spec = self.profile.regressor_spec(benchmark, annotations, embedding, seed, where)
-        faces = (self._data_digest(spec.data.of(split), split) for split in ("train", "test"))
-        code = REGRESSOR_CODE + (ANNOTATION_CODE if annotations else ())
-        name = f"{spec.slug}-{spec.digest(*faces, code_digest(*code))}"
+        name = self.regressor_name(spec)
         self.regressors[name] = spec
         return name
 
-    def _data_digest(self, data: DataSpec, split: str) -> str:
+    def regressor_name(self, spec: RegressorSpec) -> str:
+        """The name of a landmark regressor."""
+        faces = (self.data_digest(spec.data.of(split), split) for split in ("train", "test"))
+        versions = [_version("regressor")]
+        if spec.annotations:
+            versions.append(_version("few annotations"))
+        return f"{spec.slug}-{spec.digest(*faces, *versions)}"
+
+    def data_digest(self, data: DataSpec, split: str) -> str:
+        """Changes with the images and the landmarks of a split."""
         if (data, split) not in self._digests:
             try:
                 folder = data_folder(data, self.data_root)
@@ -182,49 +184,49 @@ class Study:
         return self.outputs / "tables" / name
 
     def table_digest(self, table: str) -> str:
-        """What changes whenever a table's numbers or words would."""
+        """Changes with everything that a table shows: trainings, data, texts and code."""
+        spec = self.tables[table]
         return _digest(
-            self.tables[table].model_dump(mode="json"),
+            spec.model_dump(mode="json"),
             self.profile.title,
             self.profile.description,
             [(row.embeddings, row.regressors) for row in self.rows[table]],
-            self._faces_digest(self.tables[table].benchmark),
-            self.evaluation_digest(),
+            self._faces_digest(spec.benchmark),
+            self._matching_digest(),
+            notebook_digest(NOTEBOOKS / f"{spec.notebook}.ipynb"),
         )
 
     def _faces_digest(self, benchmark: str | None) -> object:
         if benchmark is None:
             return None
         chosen = self.profile.benchmarks[benchmark]
-        return chosen.stand_in, self._data_digest(chosen.data.of("test"), "test")
+        return chosen.stand_in, self.data_digest(chosen.data.of("test"), "test")
 
-    def evaluation_digest(self) -> str:
-        """What changes whenever the evaluation of an embedding, or its figures, would."""
-        matching = self.profile.matching.data
-        return _digest(
-            matching.model_dump(mode="json"),
-            self._data_digest(matching, "test"),
-            code_digest(*METHOD_CODE, *TABLE_CODE),
-        )
+    def _matching_digest(self) -> object:
+        data = self.profile.matching.data
+        return data.model_dump(mode="json"), self.data_digest(data, "test")
+
+    def embedding_page_digest(self) -> str:
+        """Changes with the code and the faces behind the page of an embedding."""
+        notebook = NOTEBOOKS / "train_embedding.ipynb"
+        return _digest(self._matching_digest(), notebook_digest(notebook))
 
     def explorer_digest(self) -> str:
-        """What changes whenever the explorer's page would."""
+        """Changes with the trainings, the faces and the code behind the explorer's page."""
         return _digest(
             list(self.embeddings),
             list(self.regressors),
-            self._data_digest(self.profile.matching.data, "test"),
-            code_digest("explore", "plots", "matching.py"),
+            self._matching_digest(),
+            notebook_digest(NOTEBOOKS / "explore.ipynb"),
         )
 
     def pages_digest(self) -> str:
-        """What changes whenever the site's frame would; its contents have digests of their own."""
-        templates = sorted(p for p in (ROOT / "dvelib/common/templates").rglob("*") if p.is_file())
+        """Changes with the code and the templates of pages, the claims and the trainings."""
         return _digest(
             self.profile.title,
             {name: table.title for name, table in self.tables.items()},
             list(self.embeddings),
-            [path.read_text() for path in templates],
-            code_digest("common/markup.py", "paper/claims.py", "pages"),
+            code_digest("dvelib.pages"),
         )
 
     def prepare(self) -> None:
@@ -259,6 +261,10 @@ class Study:
         return open_data(
             data, split, self.data_root, size=spec.size, crop=spec.crop, stand_in=stand_in
         )
+
+
+def _version(method: str) -> str:
+    return f"{method} {METHOD_VERSIONS[method]}"
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -3,10 +3,10 @@ import shutil
 import pytest
 import yaml
 
-from dvelib.common.digest import code_digest
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
-from dvelib.study.plan import METHOD_CODE, Study
+from dvelib.study.plan import Study
+from dvelib.training import versions
 
 PARAMS = ROOT / "params"
 
@@ -62,7 +62,7 @@ def test_picks_of_annotated_images_are_regressors_of_their_own():
     assert {len(row.regressors) for row in rows} == {0, 2}
 
 
-def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_code(
+def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_version(
     params, monkeypatch
 ):
     before = set(Study.load("smoke").regressors)
@@ -79,7 +79,11 @@ def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_co
         name: value | {"stand_in": {"test": "x"}} for name, value in smoke["benchmarks"].items()
     }
     assert set(Study.load("smoke", params=params(benchmarks=words)).regressors) == before
-    monkeypatch.setattr("dvelib.study.plan.REGRESSOR_CODE", ("regressor.py",))
+    monkeypatch.setitem(versions.METHOD_VERSIONS, "few annotations", 99)
+    raised = Study.load("smoke")
+    few = {name for name, spec in raised.regressors.items() if spec.annotations}
+    assert set(raised.regressors) - before == few
+    monkeypatch.setitem(versions.METHOD_VERSIONS, "regressor", 99)
     assert not before & set(Study.load("smoke").regressors)
 
 
@@ -120,13 +124,13 @@ def test_every_seed_is_an_embedding(params):
     assert {len(row.embeddings) for rows in study.rows.values() for row in rows} == {0, 3}
 
 
-def test_names_change_with_the_parameters_the_data_and_the_code(params, monkeypatch):
+def test_names_change_with_the_parameters_the_data_and_the_version(params, monkeypatch):
     before = set(Study.load("smoke").embeddings)
     smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
     for change in ({"steps": 4}, {"data": {"name": "synthetic", "limit": 25}}):
         changed = Study.load("smoke", params=params(embedding=smoke["embedding"] | change))
         assert not before & set(changed.embeddings)
-    monkeypatch.setattr("dvelib.study.plan.code_digest", lambda *modules: "changed")
+    monkeypatch.setitem(versions.METHOD_VERSIONS, "embedding", 99)
     assert not before & set(Study.load("smoke").embeddings)
 
 
@@ -135,24 +139,24 @@ def test_names_do_not_change_with_the_words_of_the_profile(params):
     assert set(Study.load("smoke", params=params(description="other words")).embeddings) == before
 
 
-def test_comments_and_docstrings_are_not_code(tmp_path, monkeypatch):
-    sources = {
-        "plain": "def f(x):\n    return x + 1\n",
-        "commented": '"""Doc."""\n\n# why\ndef f(x):\n    """More."""\n    return x + 1\n',
-        "other": "def f(x):\n    return x + 2\n",
+def digests(study):
+    return {
+        study.table_digest("learned_embeddings"),
+        study.embedding_page_digest(),
+        study.explorer_digest(),
+        study.pages_digest(),
     }
-    monkeypatch.setattr("dvelib.common.digest.PACKAGE", tmp_path)
-    digests = {}
-    for name, source in sources.items():
-        (tmp_path / "module.py").write_text(source)
-        code_digest.cache_clear()
-        digests[name] = code_digest("module.py")
-    code_digest.cache_clear()
-    assert digests["plain"] != digests["other"]
 
 
-def test_method_code_is_all_there():
-    assert len(code_digest(*METHOD_CODE)) == 16
+def test_names_do_not_depend_on_code_and_pages_do(monkeypatch):
+    study = Study.load("smoke")
+    names, before = [*study.embeddings, *study.regressors], digests(study)
+    assert digests(Study.load("smoke")) == before
+    monkeypatch.setattr("dvelib.study.plan.code_digest", lambda *modules: "other code")
+    monkeypatch.setattr("dvelib.study.plan.notebook_digest", lambda notebook: "other code")
+    changed = Study.load("smoke")
+    assert [*changed.embeddings, *changed.regressors] == names
+    assert not digests(changed) & before
 
 
 @pytest.mark.parametrize(

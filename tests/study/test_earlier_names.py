@@ -1,0 +1,66 @@
+"""Trainings named by code get their present names."""
+
+import json
+
+import pytest
+
+from dvelib.common.files import ROOT, read_json, write_json
+from dvelib.study.earlier_names import adopt, earlier_names, rename_in_results
+from dvelib.study.plan import Study
+
+RECORD = ROOT / "dvelib" / "study" / "earlier_code.json"
+
+
+@pytest.fixture(scope="module")
+def versions():
+    return {version["commit"]: version for version in read_json(RECORD)["versions"]}
+
+
+def finished_training(folder, **specification):
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").touch()
+    write_json(folder / "specification.json", specification)
+
+
+def test_the_names_of_the_published_quick_study_are_found(versions):
+    """They were given by the code at that commit, so the recipe of earlier names is right."""
+    names = earlier_names(Study.load("quick"), versions["d95d00d"])
+    assert "smallnet-3d-plain-seed0-c75a4cba6f" in names
+    assert "smallnet-3d-exchange-seed0-4132638c34" in names
+
+
+def test_adopting_moves_finished_trainings_and_their_references(versions, tmp_path):
+    study = Study.load("smoke", outputs=tmp_path)
+    present = {new: old for old, new in earlier_names(study, versions["d95d00d"]).items()}
+    regressor, spec = next(iter(study.regressors.items()))
+    embedding = spec.embedding
+    finished_training(study.outputs / "embeddings" / present[embedding], seed=0)
+    finished_training(
+        study.outputs / "regressors" / present[regressor], embedding=present[embedding]
+    )
+    (study.outputs / "embeddings" / "unfinished").mkdir()
+    assert set(adopt(study)) == {
+        (present[embedding], embedding),
+        (present[regressor], regressor),
+    }
+    held = json.loads((study.regressor_folder(regressor) / "specification.json").read_text())
+    assert held["embedding"] == embedding
+    assert not (study.outputs / "embeddings" / present[embedding]).exists()
+    assert adopt(study) == []
+
+
+def test_a_training_under_the_present_name_is_left_alone(versions, tmp_path):
+    study = Study.load("smoke", outputs=tmp_path)
+    old, new = next(iter(earlier_names(study, versions["d95d00d"]).items()))
+    finished_training(study.outputs / "embeddings" / old, seed="old")
+    finished_training(study.outputs / "embeddings" / new, seed="new")
+    assert adopt(study) == []
+    assert read_json(study.embedding_folder(new) / "specification.json") == {"seed": "new"}
+
+
+def test_rows_of_recorded_results_get_present_names(versions):
+    study = Study.load("smoke")
+    old, new = next(iter(earlier_names(study, versions["d95d00d"]).items()))
+    results = {"rows": [{"embeddings": [old], "regressors": ["another"], "label": "x"}]}
+    rows = rename_in_results(study, results)["rows"]
+    assert rows == [{"embeddings": [new], "regressors": ["another"], "label": "x"}]
