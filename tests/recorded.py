@@ -6,14 +6,43 @@ from collections.abc import Callable
 
 from dvelib.checkpoints.specifications import read_yaml
 from dvelib.common.files import ROOT
+from dvelib.evaluation.matching_errors import COSINE as COSINE_PROTOCOL
+from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
+from dvelib.paper.benchmarks import BENCHMARK_TITLES
 from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import RowSpec, TableSpec
 from dvelib.tables.effects import BASELINE, row_pairs
+from dvelib.tables.measures import (
+    FEW_LANDMARK_ERROR,
+    LANDMARK_ERROR,
+    matching_measure,
+    matching_measures,
+)
+from dvelib.tables.provenance import (
+    DataAudit,
+    ImagesUsed,
+    Made,
+    Range,
+    RegressorTraining,
+    RowTraining,
+    Training,
+)
+from dvelib.tables.recording import published_by_measure
+from dvelib.tables.results import (
+    Benchmark,
+    Effect,
+    EffectNumbers,
+    Measure,
+    Number,
+    Profile,
+    Reference,
+    RowResults,
+    TableResults,
+)
 
-SETTINGS = ("same-identity", "different-identity")
-COSINE = "same-identity, published, by cosine"
-EFFECT = ("before", "after", "effect", "low", "high", "seeds")
+COSINE = matching_measure(SETTINGS[0], COSINE_PROTOCOL).name
 TRIVIAL = 30.0  # error of the answer that needs no network
+Errors = Callable[[RowSpec, str], float | None]
 
 
 def table_names() -> list[str]:
@@ -25,9 +54,7 @@ def printed(row: RowSpec, measure: str) -> float | None:
     return published_experiments().get(row.published, {}).get(measure)
 
 
-def recorded(
-    name: str, error: Callable[[RowSpec, str], float | None], width: float = 0.002
-) -> dict:
+def recorded(name: str, error: Errors, width: float = 0.002) -> TableResults:
     """Results whose errors are ``error(row, measure)``, None for a row that did not run.
 
     ``width``: of all intervals.
@@ -35,46 +62,38 @@ def recorded(
     table = read_yaml(TableSpec, ROOT / "params" / f"{name}.yaml")
     measures = _measures(name, table)
     pairs = [*row_pairs(table.rows), *((BASELINE, None, row) for row in table.rows)]
-    matching = table.measures == "matching"
-    trivial = "same place" if matching else "mean training shape"
-    return {
-        "table": name,
-        "title": table.title,
-        "claim": table.claim,
-        "profile": "smoke",
-        "digest": "today",
-        "state": "complete",
-        "headline": "So it is.",
-        "unit": "px" if matching else "%",
-        "interval": "95 % interval of a test",
-        "rows": [_row(row, {m: error(row, m) for m in measures}, width) for row in table.rows],
-        "effects": [
-            _effect(what, first, second, measure, error, width, trivial)
+    landmarks = table.measures == "landmarks"
+    trivial = "mean training shape" if landmarks else "same place"
+    benchmark = table.benchmark
+    return TableResults(
+        table=name,
+        kind=table.notebook,
+        title=table.title,
+        claim=table.claim,
+        benchmark=benchmark and Benchmark(name=benchmark, title=BENCHMARK_TITLES[benchmark]),
+        profile=Profile(name="smoke", description="A study for tests."),
+        digest="today",
+        headline="The result in a sentence.",
+        unit="%" if landmarks else "px",
+        interval="95 % interval of a test",
+        measures=measures,
+        rows=tuple(_row(row, measures, error, width) for row in table.rows),
+        references=tuple(_reference(trivial, measure, width) for measure in measures),
+        effects=tuple(
+            _effect(what, first, second, measure.name, error, width, trivial)
             for what, first, second in pairs
             for measure in measures
-        ],
-        "references": {"published": {trivial: dict.fromkeys(SETTINGS, TRIVIAL)}}
-        if matching
-        else {trivial: _value(TRIVIAL, width)},
-        "data": {
-            "dataset": "Drawn faces",
-            "split": "test",
-            "images": 8,
-            "published": None,
-            "complete": False,
-            "stand_in": None,
-        },
-        "made": {
-            "Profile": "smoke: A study for tests.",
-            "Hardware": "an abacus",
-            "Commit": "0123abc",
-        },
-        "recorded": "2019-10-27T00:00:00+00:00",
-    }
+        ),
+        measured_on=audit("test"),
+        learned_on=audit("train") if landmarks else None,
+        context="The images are drawn." if landmarks else None,
+        made=Made(training=TRAINING, regressors=REGRESSORS if landmarks else None),
+        recorded="2019-10-27T00:00:00+00:00",
+    )
 
 
-def of_the_paper(name: str) -> dict:
-    """Results that are the paper's, and what it leaves out as its other tables have it."""
+def of_the_paper(name: str) -> TableResults:
+    """Results that are the paper's, and where it prints none those of its other tables."""
 
     def error(row: RowSpec, measure: str) -> float | None:
         found = printed(row, measure)
@@ -86,38 +105,91 @@ def of_the_paper(name: str) -> dict:
     return recorded(name, error)
 
 
-def _measures(name: str, table: TableSpec) -> tuple[str, ...]:
-    if table.measures == "matching":
-        return (*SETTINGS, COSINE) if name.startswith("finetuned") else SETTINGS
-    return ("mean_iod",) if name == "limited_annotations" else ("iod",)
+def audit(split: str, **values: object) -> DataAudit:
+    """Eight drawn faces, or other ``values``."""
+    drawn = {"dataset": "Drawn faces", "split": split, "images": 8, "published": None}
+    return DataAudit.model_validate(drawn | {"complete": False, "stand_in": None} | values)
 
 
-def _value(error: float, width: float) -> dict:
+TRAINING = Training(
+    trained_on=(ImagesUsed(dataset="Drawn faces", images=16),),
+    size=70,
+    cropped_size=50,
+    pairs=Range(low=40, high=80),
+    steps=Range(low=5, high=10),
+    batch=8,
+    pairs_per_second=Range(low=3, high=3.4),
+    seconds=90.0,
+    hardware="an abacus",
+    precision="float32",
+    seeds=(0,),
+    versions={"torch": "2.0"},
+    commit="0123abc",
+)
+REGRESSORS = RegressorTraining(
+    virtual_points=50,
+    epochs=3,
+    batch=8,
+    faces_per_second=Range(low=1000, high=2000),
+    seconds=30.0,
+    test_images_seen_by_embeddings=0,
+    test_images_seen_by_regressors=1,
+)
+
+
+def _measures(name: str, table: TableSpec) -> tuple[Measure, ...]:
+    if table.measures == "landmarks":
+        return (FEW_LANDMARK_ERROR if name == "limited_annotations" else LANDMARK_ERROR,)
+    measures = matching_measures(PROTOCOLS[:1])
+    if name.startswith("finetuned"):
+        measures += (matching_measure(SETTINGS[0], COSINE_PROTOCOL),)
+    return measures
+
+
+def number(error: float, width: float = 0.002, spread: float | None = None) -> Number:
     ends = {"low": error - width / 2, "high": error + width / 2}
-    return {"mean": error, **ends, "spread": None, "seeds": 1}
+    return Number(mean=error, **ends, spread=spread, seeds=1 if spread is None else 3)
 
 
-def _row(row: RowSpec, errors: dict[str, float | None], width: float) -> dict:
-    return {
-        "label": row.label,
+def _row(row: RowSpec, measures: tuple[Measure, ...], error: Errors, width: float) -> RowResults:
+    errors = {measure.name: error(row, measure.name) for measure in measures}
+    ours = {m: number(e, width) for m, e in errors.items() if e is not None}
+    return RowResults(
+        label=row.label,
+        embedding=row.embedding_label,
         **row.model_dump(exclude={"published"}),
-        "published": published_experiments().get(row.published, {}),
-        "ours": {m: _value(e, width) for m, e in errors.items() if e is not None},
-        "embeddings": [],
-        "regressors": [],
-    }
+        published=published_by_measure(published_experiments().get(row.published, {})),
+        ours=ours,
+        training=RowTraining(pairs=80, steps=10, seconds=30.0, processor_hours=0.01)
+        if ours
+        else None,
+        embeddings=("small",) if ours else (),
+        regressors=(),
+    )
 
 
-def _effect(what, first, second, measure, error, width, trivial) -> dict:
+def _reference(name: str, measure: Measure, width: float) -> Reference:
+    ends = {"low": TRIVIAL - width / 2, "high": TRIVIAL + width / 2}
+    return Reference(name=name, measure=measure.name, mean=TRIVIAL, **ends, seeds=1)
+
+
+def _effect(what, first, second, measure, error, width, trivial) -> Effect:
     before = TRIVIAL if first is None else error(first, measure)
     after = error(second, measure)
-    line = {"compares": what, "measure": measure, "second": second.label}
-    line["first"] = first.label if first else trivial
-    paper = (printed(row, measure) if row else None for row in (first, second))
-    one, other = paper
-    line["published"] = None if None in (one, other) else one - other
-    if None in (before, after):
-        return line | dict.fromkeys(EFFECT)
+    one, other = (printed(row, measure) if row else None for row in (first, second))
+    shared = first or second
+    return Effect(
+        compares=what,
+        measure=measure,
+        first=first.label if first else trivial,
+        second=second.label,
+        shared=shared.label_without_exchange if what == "exchange" else shared.label,
+        published=None if None in (one, other) else one - other,
+        measured=None if None in (before, after) else _effect_numbers(before, after, width),
+    )
+
+
+def _effect_numbers(before: float, after: float, width: float) -> EffectNumbers:
     gap = before - after
-    numbers = (before, after, gap, gap - width / 2, gap + width / 2, 1)
-    return line | dict(zip(EFFECT, numbers, strict=True))
+    ends = {"low": gap - width / 2, "high": gap + width / 2}
+    return EffectNumbers(before=before, after=after, effect=gap, **ends, seeds=1)

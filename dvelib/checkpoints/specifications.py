@@ -207,7 +207,8 @@ def spec_digest(values: dict, *versions: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def network_label(architecture: str, dimension: int, exchange: bool) -> str:
-    """What people call a network: SmallNet 64-d with exchange."""
+def network_label(architecture: str, dimension: int, exchange: bool | None) -> str:
+    """Name of a network to read: SmallNet 64-d with exchange; None leaves the exchange out."""
     network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[architecture]
-    return f"{network} {dimension}-d {'with' if exchange else 'without'} exchange"
+    training = "" if exchange is None else " with exchange" if exchange else " without exchange"
+    return f"{network} {dimension}-d{training}"

@@ -89,7 +89,10 @@ def _real(value: float, decimals: int) -> str:
 
 
 def data_text(data: Mapping[str, Any] | str | None) -> str | None:
-    """A dataset by its own name and count, beside what the published split holds."""
+    """A dataset: its name, split and images, and how these differ from the published ones.
+
+    ``data``: an audit (`dvelib.data.audit.split_audit`) or a part of one; text stays as it is.
+    """
     if not isinstance(data, Mapping):
         return data
     text = str(data.get("title") or data.get("dataset") or data.get("name") or "unnamed data")
@@ -108,15 +111,15 @@ def data_text(data: Mapping[str, Any] | str | None) -> str | None:
     return f"{text} (the published split has {published:,}{_parts_text(data.get('parts'))})"
 
 
-def data_name(audit: Mapping[str, Any] | None) -> str:
-    """A dataset by its name, and where its images are not those of the published split, so."""
-    return f"{audit['dataset']}{deviation(audit)}" if audit else "unnamed data"
+def data_name(audit: Mapping[str, Any]) -> str:
+    """A dataset's name, and in brackets how its images differ from the published split."""
+    return f"{audit['dataset']}{deviation(audit)}"
 
 
 def deviation(audit: Mapping[str, Any]) -> str:
-    """Where images are not those of the published split, what they are, so that no one misreads it.
+    """How the images differ from the published split: `` (stand-in)``, or `` (554 of 689)``.
 
-    Begins with a space, or is nothing.
+    Empty where they are the published images.
     """
     if audit.get("stand_in") or not audit["published"]:
         return " (stand-in)"
@@ -124,7 +127,7 @@ def deviation(audit: Mapping[str, Any]) -> str:
 
 
 def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
-    """Which parts of a split are there whole, in part or not at all."""
+    """How many images of each part of a split are on disk."""
     counts = (f"{name} {c['found']:,} of {c['published']:,}" for name, c in (parts or {}).items())
     return "; " + ", ".join(counts) if parts else ""
 

@@ -17,12 +17,12 @@ from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
 from dvelib.common.markup import data_text
 from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.landmark_names import FIVE_LANDMARKS
 from dvelib.explore.scene import Scene
 from dvelib.own.landmark_file import read_names
 from dvelib.own.predictor import load_predictor
 from dvelib.regressor import LandmarkRegressor
 from dvelib.study.plan import Study
-from dvelib.tables.landmark_table import FIVE
 
 __all__ = ["Gallery"]
 
@@ -142,8 +142,8 @@ class Gallery:
         """What the faces' landmarks are called; none without landmarks."""
         if self.landmarks is None:
             return ()
-        if self.faces.name != "folder" and self.landmarks == len(FIVE):
-            return FIVE
+        if self.faces.name != "folder" and self.landmarks == len(FIVE_LANDMARKS):
+            return FIVE_LANDMARKS
         return read_names(self.faces.root or Path(), self.landmarks)
 
     @property
@@ -152,7 +152,9 @@ class Gallery:
         if self._own:
             return self._own.names
         count = next(iter(self.regressors.values())).landmarks
-        return self.landmark_names or (FIVE if count == len(FIVE) else read_names(Path(), count))
+        return self.landmark_names or (
+            FIVE_LANDMARKS if count == len(FIVE_LANDMARKS) else read_names(Path(), count)
+        )
 
     def pair(self) -> tuple[str, str]:
         """Two labels to begin with: without and with exchange at the largest dimension of both."""

@@ -1,23 +1,30 @@
 """A profile's site: every page, the index, the claims and the numbers, from recorded results.
 
-It is built beside the old one and swapped in, so a half-written one never looks whole.
+It is built beside the old site and then takes its place, so no one sees a half-written site.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dvelib.common.errors import StudyError
 from dvelib.common.markup import fill
-from dvelib.pages.cards import embedding_line, read_if_there, study_facts, table_card
+from dvelib.pages.cards import (
+    ExpectedTable,
+    TableCard,
+    embedding_line,
+    read_if_there,
+    study_facts,
+    table_card,
+)
 from dvelib.pages.claims_page import claims_page
 from dvelib.pages.numbers_csv import COLUMNS, numbers_csv
 from dvelib.pages.render import CLAIMS, INDEX, NUMBERS, links, render_titled
-from dvelib.pages.verdicts import count_verdicts, judge
+from dvelib.pages.verdicts import TableWithoutResults, count_verdicts, judge
 
 __all__ = ["build_site"]
 
@@ -28,16 +35,16 @@ def build_site(
     profile_folder: Path,
     *,
     title: str,
-    expected_tables: list[dict],
+    expected_tables: Sequence[ExpectedTable],
     expected_embeddings: list[str] | None = None,
 ) -> Path:
     """Render every page of a profile and its index into ``site/``; returns the index.
 
-    ``expected_tables``: ``{"name", "title"}`` of each, in order, perhaps with its ``"claim"`` and
-    the ``"digest"`` that its results must carry to be shown;
-    ``expected_embeddings``: the names that belong to the study as it is now, None for all there
-    are. Whatever else lies in the folders, or lay in an older site, is left out.
-    Raises StudyError where the folder does not exist.
+    ``expected_tables``: the tables of the study, in order; ``expected_embeddings``: names of its
+    embeddings, None for all in the folder. Other files in the folders, and pages of an older site,
+    are left out. A table whose results cannot be read is shown as out of date.
+    Raises StudyError where the folder does not exist, or where another record is damaged; then
+    the old site stays.
     """
     folder = Path(profile_folder)
     if not folder.is_dir():
@@ -58,13 +65,14 @@ def build_site(
 
 
 def _write_frame(
-    folder: Path, building: Path, title: str, tables: list[dict], embeddings: list[dict]
+    folder: Path, building: Path, title: str, tables: list[TableCard], embeddings: list[dict]
 ) -> None:
-    """Whatever speaks of all tables at once: claims, numbers and index."""
-    findings = judge({card["name"]: card["results"] or card for card in tables})
-    current = [card["results"] for card in tables if card["results"]]
-    pages = {card["name"]: card["page"] for card in tables}
-    claims = claims_page(findings, title, _about(current), pages)
+    """Write what is about all tables: claims, numbers and index."""
+    findings = judge([card.results or _without_results(card) for card in tables])
+    current = [card.results for card in tables if card.results]
+    about = current[0].profile.description if current else None
+    pages = {card.name: card.page for card in tables}
+    claims = claims_page(findings, title, about, pages)
     (building / CLAIMS).write_text(claims, encoding="utf-8")
     (building / NUMBERS).write_text(numbers_csv(current), encoding="utf-8")
     index = fill(
@@ -83,10 +91,8 @@ def _write_frame(
     (building / INDEX).write_text(index, encoding="utf-8")
 
 
-def _about(current: Iterable[dict]) -> str | None:
-    """What the study is, as its tables recorded it."""
-    made = (results.get("made") or {} for results in current)
-    return next((m["Profile"].partition(": ")[2] for m in made if "Profile" in m), None)
+def _without_results(card: TableCard) -> TableWithoutResults:
+    return TableWithoutResults(card.name, card.kind, card.title, card.state)
 
 
 def _page(source: Path, target: Path) -> dict | None:

@@ -1,14 +1,15 @@
 """What the index says about each table and each embedding; their pages are rendered on the way.
 
-A table that is expected is shown, also one that failed or never ran; a failure hides the numbers
-of an earlier success.
+A table that is expected is shown, also one that failed or was not run. A failure hides the numbers
+of an earlier success, and so does a record that this code does not read.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
@@ -18,15 +19,91 @@ from dvelib.common.files import FAILURE, read_json
 from dvelib.common.markup import MISSING, data_text, duration, facts_html, plain_text, table_html
 from dvelib.pages.pictures import headline_picture
 from dvelib.pages.render import render
+from dvelib.tables.results import Number, PublishedNumber, TableResults, read_results
 
-__all__ = ["embedding_line", "read_if_there", "study_facts", "table_card"]
+__all__ = [
+    "ExpectedTable",
+    "TableCard",
+    "embedding_line",
+    "read_if_there",
+    "study_facts",
+    "table_card",
+]
 
-# Keys of the published numbers that do not speak for themselves.
-_MEASURES = {
-    "iod": "Error, % of inter-ocular distance",
-    "mean_iod": "Mean error, % of inter-ocular distance",
-    "std_iod": "Spread, % of inter-ocular distance",
-}
+WIDE = 3  # columns: a table with more needs the whole width
+
+
+@dataclass(frozen=True)
+class ExpectedTable:
+    """A table of the study as it is now.
+
+    ``kind``: the notebook that makes such tables; ``digest``: that its results must have.
+    """
+
+    name: str
+    title: str
+    kind: str
+    claim: str | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class TableCard:
+    """What the index says about one table.
+
+    ``state``: complete, failed, not run yet or out of date; ``message``: why, if it is known.
+    ``page``: address of its page from the index. ``picture``: see
+    `dvelib.pages.pictures.headline_picture`. ``numbers``: its numbers as a table in HTML, ``wide``
+    where that needs the whole width. ``results``: its record, None where it is not complete.
+    """
+
+    name: str
+    title: str
+    kind: str
+    state: str
+    claim: str | None = None
+    message: str | None = None
+    headline: str | None = None
+    picture: dict | None = None
+    data: str | None = None
+    numbers: Markup | None = None
+    wide: bool = False
+    page: str | None = None
+    results: TableResults | None = None
+
+
+def table_card(folder: Path, building: Path, expected: ExpectedTable) -> TableCard:
+    """What the index says about one table; its page is rendered on the way.
+
+    Raises StudyError where the record of a failure is damaged.
+    """
+    source = folder / "tables" / expected.name
+    card = TableCard(expected.name, expected.title, expected.kind, "not run yet", expected.claim)
+    if (failure := read_if_there(source / FAILURE)) is not None:
+        return replace(card, state="failed", message=_message(failure))
+    try:
+        results = read_results(source / "results.json")
+    except FileNotFoundError:
+        return card
+    except StudyError as error:
+        return replace(card, state="out of date", message=str(error))
+    if results.digest != expected.digest:
+        # These numbers belong to other parameters, data or code than the study has now.
+        return replace(card, state="out of date")
+    numbers, columns = _numbers(results)
+    return replace(
+        card,
+        state="complete",
+        title=results.title,
+        claim=results.claim,
+        headline=results.headline,
+        data=results.measured_on.text,
+        numbers=numbers,
+        wide=columns > WIDE,
+        page=_page(source, building),
+        picture=headline_picture(source / "page.ipynb"),
+        results=results,
+    )
 
 
 def _page(source: Path, building: Path) -> str | None:
@@ -39,32 +116,6 @@ def _page(source: Path, building: Path) -> str | None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(render(notebook), encoding="utf-8")
     return address
-
-
-def table_card(folder: Path, building: Path, expected: dict) -> dict:
-    """What the index says about one table; its page is rendered on the way."""
-    source = folder / "tables" / expected["name"]
-    card = dict.fromkeys(
-        ("message", "headline", "picture", "data", "numbers", "wide", "page", "record", "results")
-    )
-    card |= {"title": expected["name"], "claim": None} | expected
-    failure, results = read_if_there(source / FAILURE), read_if_there(source / "results.json")
-    if failure is not None:
-        return card | {"state": "failed", "message": _message(failure)}
-    if results is None or results.get("digest") != expected.get("digest"):
-        # Numbers of other parameters, data or code are not the study's as it is now.
-        return card | {"state": "not run yet" if results is None else "out of date"}
-    return card | {
-        "state": results.get("state", "complete"),
-        "claim": results.get("claim", card["claim"]),
-        "headline": results.get("headline"),
-        "data": data_text(results.get("data")),
-        **_numbers(results.get("rows") or []),
-        "page": _page(source, building),
-        "picture": headline_picture(source / "page.ipynb"),
-        "record": results.get("made"),
-        "results": results,
-    }
 
 
 def embedding_line(folder: Path, building: Path, name: str) -> dict:
@@ -104,53 +155,55 @@ def read_if_there(path: Path) -> dict | None:
 
 
 def _message(failure: dict) -> str:
-    return failure.get("message") or "It stopped without saying why."
+    return failure.get("message") or "The run stopped without a message."
 
 
-def _numbers(rows: list[dict]) -> dict:
-    """Paper beside ours, by measure, as a table, and whether it needs the whole width."""
+def _numbers(results: TableResults) -> tuple[Markup, int]:
+    """Paper beside ours, by measure, as a table, and how many columns it has."""
     import pandas
 
-    pairs = [(row.get("published") or {}, row.get("ours") or {}) for row in rows]
-    measures = dict.fromkeys(name for pair in pairs for numbers in pair for name in numbers)
-    if not measures:
-        return {}
     columns = {}
-    for name in measures:
-        title = _MEASURES.get(name) or name.replace("-", " ").replace("_", " ").capitalize()
-        if any(name in paper for paper, _ in pairs):
-            columns[title, "Paper"] = [paper.get(name) for paper, _ in pairs]
-        columns[title, "Ours"] = [_ours_text(ours.get(name)) for _, ours in pairs]
-    labels = pandas.Index([row.get("label", "") for row in rows])
-    table = table_html(pandas.DataFrame(columns, index=labels), _numbers_caption(pairs))
-    return {"numbers": table, "wide": len(columns) > 3}
+    for measure in results.measures:
+        paper = [row.published.get(measure.name) for row in results.rows]
+        if any(paper):
+            columns[measure.title, "Paper"] = [_published_text(number) for number in paper]
+        ours = [row.ours.get(measure.name) for row in results.rows]
+        columns[measure.title, "Ours"] = [_ours_text(number) for number in ours]
+    labels = pandas.Index([row.label for row in results.rows])
+    frame = pandas.DataFrame(columns, index=labels)
+    return table_html(frame, _numbers_caption(results)), len(columns)
 
 
-def _ours_text(value: dict | float | None) -> str:
-    if not isinstance(value, dict):
-        return plain_text(value)
-    mean, spread = value.get("mean"), value.get("spread")
+def _ours_text(number: Number | None) -> str:
+    return MISSING if number is None else _with_spread(number.mean, number.spread)
+
+
+def _published_text(number: PublishedNumber | None) -> str:
+    return MISSING if number is None else _with_spread(number.value, number.spread)
+
+
+def _with_spread(mean: float, spread: float | None) -> str:
     return plain_text(mean) if spread is None else f"{plain_text(mean)} ± {plain_text(spread)}"
 
 
-def _numbers_caption(pairs: list[tuple[dict, dict]]) -> str:
-    values = [value for _, ours in pairs for value in ours.values() if isinstance(value, dict)]
-    seeds = sorted({value["seeds"] for value in values if value.get("spread") is not None})
+def _numbers_caption(results: TableResults) -> str:
+    numbers = [number for row in results.rows for number in row.ours.values()]
+    seeds = sorted({number.seeds for number in numbers if number.spread is not None})
     spread = f"; mean ± spread over {' or '.join(map(str, seeds))} seeds" if seeds else ""
     return f"Published and measured numbers{spread}"
 
 
-def study_facts(profile: str, tables: list[dict], embeddings: list[dict]) -> Markup:
+def study_facts(profile: str, tables: Sequence[TableCard], embeddings: Sequence[dict]) -> Markup:
     """What the whole index rests on: profile, data, how far it came, what made it."""
-    everything = [*embeddings, *tables]
-    records = [item["record"] or {} for item in everything]
+    records = [line["record"] or {} for line in embeddings]
+    data = [line["data"] for line in embeddings] + [card.data for card in tables]
     facts = {
         "Profile": profile,
-        "Data": _distinct(item["data"] for item in everything),
-        "Tables": _states(tables),
-        "Embeddings": _states(embeddings),
+        "Data": _distinct(data),
+        "Tables": _states(card.state for card in tables),
+        "Embeddings": _states(line["state"] for line in embeddings),
         "Hardware": _distinct(record.get("hardware") for record in records),
-        "Training time, in all": duration(sum(item.get("seconds") or 0 for item in records)),
+        "Training time, in all": duration(sum(line.get("seconds") or 0 for line in records)),
     }
     return facts_html({name: text for name, text in facts.items() if text})
 
@@ -159,6 +212,6 @@ def _distinct(texts: Iterable[str | None]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-def _states(items: list[dict]) -> str:
-    counts = Counter(item["state"] for item in items)
+def _states(states: Iterable[str]) -> str:
+    counts = Counter(states)
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"

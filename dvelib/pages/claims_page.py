@@ -23,7 +23,10 @@ UNITS = {"px": "pixels of a 70-pixel face", "%": "percent of the inter-ocular di
 
 
 def claims_page(findings: list[Finding], study: str, about: str | None, pages: dict) -> Markup:
-    """The whole page. ``about``: what the study is; ``pages``: addresses of tables by name."""
+    """The whole page.
+
+    ``study``: its title; ``about``: its description; ``pages``: by table, the address of its page.
+    """
     numbered = [(f"claim-{i}", finding) for i, finding in enumerate(findings, 1)]
     topics = groupby(numbered, key=lambda item: item[1].claim.topic)
     return fill(
@@ -61,8 +64,8 @@ def _table(measurements: tuple[Measurement, ...]) -> Markup:
     frame = pandas.DataFrame(
         {
             "faces": [m.on for m in measurements],
-            "errors": [f"{m.before:.2f} → {m.after:.2f}" for m in measurements],
-            "effect": [m.sized for m in measurements],
+            "errors": [f"{m.numbers.before:.2f} → {m.numbers.after:.2f}" for m in measurements],
+            "effect": [m.effect_text for m in measurements],
             "paper": [m.published for m in measurements],
             "verdict": [f"{m.verdict}: {m.reason}" for m in measurements],
         },

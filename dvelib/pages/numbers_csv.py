@@ -6,6 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
+from dvelib.tables.results import Effect, Number, Reference, RowResults, TableResults
+
 __all__ = ["COLUMNS", "numbers_csv"]
 
 COLUMNS = {
@@ -18,8 +20,8 @@ COLUMNS = {
     "compared_with": "of an effect, the first row",
     "architecture": "of the row",
     "dimension": "of its descriptors",
-    "exchange": "whether it learned with exchange",
-    "finetuned": "whether it went on learning on the benchmark",
+    "exchange": "whether it was trained with exchange",
+    "finetuned": "whether it was fine-tuned on the benchmark",
     "annotations": "how many annotated images, if few",
     "measure": "what was measured",
     "unit": "px of a 70-pixel face, or % of the inter-ocular distance",
@@ -33,97 +35,112 @@ COLUMNS = {
     "images": "how many images of it",
     "published_images": "how many the published split has",
     "complete": "whether ours is the published split",
-    "stand_in": "what the images are where they stand in for others",
-    "embeddings": "names of the networks, one a seed",
-    "commit": "of the code that trained them",
+    "stand_in": "what the images are where they replace the published ones",
+    "embeddings": "names of the networks, one for each seed",
+    "pairs": "image pairs that one network was trained on, without those before fine-tuning",
+    "recipe": "name of the training recipe; empty where it is not recorded",
+    "precision": "of the training",
+    "processor_hours": "of training the networks of all seeds: of processor threads, or of GPUs; "
+    "empty where it is not recorded",
+    "commit": "of the code that trained them; empty where it is not known",
     "hardware": "that trained them",
     "recorded": "when",
-    "digest": "of everything that the table's numbers rest on",
+    "digest": "of everything that the numbers of the table rest on",
 }
-_OF_ROW = ("architecture", "dimension", "exchange", "finetuned", "annotations")
-_OF_VALUE = ("low", "high", "spread", "seeds")
 
 
-def numbers_csv(tables: Iterable[dict]) -> str:
-    """The numbers of recorded tables as CSV, a line each; `COLUMNS` says what a line holds."""
+def numbers_csv(tables: Iterable[TableResults]) -> str:
+    """The numbers of recorded tables as CSV, a line each; `COLUMNS` says what a line holds.
+
+    A column is empty where it does not apply.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for results in tables:
-        common = {"profile": results["profile"], "table": results["table"]}
+        common = {"profile": results.profile.name, "table": results.table, "unit": results.unit}
+        made = _provenance(results)
         for line in _lines(results):
-            made = _provenance(results) if line["source"] == "ours" else {}
-            writer.writerow({**common, "unit": results["unit"], **line, **made})
+            writer.writerow({**common, **line, **(made if line["source"] == "ours" else {})})
     return text.getvalue()
 
 
-def _lines(results: dict) -> Iterator[dict]:
-    rows = {row["label"]: row for row in results["rows"]}
-    for row in rows.values():
+def _lines(results: TableResults) -> Iterator[dict]:
+    rows = {row.label: row for row in results.rows}
+    for row in results.rows:
         yield from _row_lines(row)
-    for label, measure, value in _references(results["references"]):
-        yield {"kind": "reference", "label": label, "measure": measure, **_ours(value)}
-    for effect in results["effects"]:
-        yield from _effect_lines(effect, rows[effect["second"]])
+    yield from map(_reference_line, results.references)
+    for effect in results.effects:
+        yield from _effect_lines(effect, rows[effect.second])
 
 
-def _row_lines(row: dict) -> Iterator[dict]:
-    about = {"kind": "row", "label": row["label"], **{key: row[key] for key in _OF_ROW}}
-    names = {"embeddings": " ".join(row["embeddings"])}
-    for measure, value in row["ours"].items():
-        yield {**about, **names, "measure": measure, **_ours(value)}
-    # The deviation of a published mean is no number of its own.
-    spread = row["published"].get("std_iod")
-    for measure, value in row["published"].items():
-        if measure != "std_iod":
-            paper = {"source": "paper", "value": value, "spread": spread}
-            yield {**about, "measure": measure, **paper}
+def _row_lines(row: RowResults) -> Iterator[dict]:
+    about = {"kind": "row", "label": row.label, **_settings(row)}
+    for measure, number in row.ours.items():
+        yield {**about, **_training(row), "measure": measure, **_ours(number)}
+    for measure, paper in row.published.items():
+        numbers = {"source": "paper", "value": paper.value, "spread": paper.spread}
+        yield {**about, "measure": measure, **numbers}
 
 
-def _references(references: dict) -> Iterator[tuple[str, str, dict | float]]:
-    """Name, measure and value: of landmarks one a name, of matching by protocol and setting."""
-    for name, content in references.items():
-        if "mean" in content:
-            yield name, "iod", content
-            continue
-        for method, by_setting in content.items():
-            for setting, value in by_setting.items():
-                yield method, setting if name == "published" else f"{setting}, {name}", value
+def _settings(row: RowResults) -> dict:
+    return {
+        "architecture": row.architecture,
+        "dimension": row.dimension,
+        "exchange": row.exchange,
+        "finetuned": row.finetuned,
+        "annotations": row.annotations,
+    }
 
 
-def _effect_lines(effect: dict, row: dict) -> Iterator[dict]:
+def _training(row: RowResults) -> dict:
+    names = {"embeddings": " ".join(row.embeddings)}
+    if row.training is None:
+        return names
+    return names | {
+        "pairs": row.training.pairs,
+        "recipe": row.training.recipe,
+        "processor_hours": row.training.processor_hours,
+    }
+
+
+def _ours(number: Number | Reference) -> dict:
+    numbers = number.model_dump(include={"low", "high", "spread", "seeds"})
+    return {"source": "ours", "value": number.mean, **numbers}
+
+
+def _reference_line(reference: Reference) -> dict:
+    about = {"kind": "reference", "label": reference.name, "measure": reference.measure}
+    return about | _ours(reference)
+
+
+def _effect_lines(effect: Effect, row: RowResults) -> Iterator[dict]:
     about = {
         "kind": "effect",
-        "label": effect["second"],
-        "compares": effect["compares"],
-        "compared_with": effect["first"],
-        "measure": effect["measure"],
-        **{key: row[key] for key in _OF_ROW},
+        "label": effect.second,
+        "compares": effect.compares,
+        "compared_with": effect.first,
+        "measure": effect.measure,
+        **_settings(row),
     }
-    if effect["seeds"]:
-        numbers = {key: effect[key] for key in ("low", "high", "seeds")}
-        yield {**about, "source": "ours", "value": effect["effect"], **numbers}
-    if effect["published"] is not None:
-        yield {**about, "source": "paper", "value": round(effect["published"], 2)}
+    if effect.measured is not None:
+        numbers = effect.measured.model_dump(include={"low", "high", "seeds"})
+        yield {**about, "source": "ours", "value": effect.measured.effect, **numbers}
+    if effect.published is not None:
+        yield {**about, "source": "paper", "value": round(effect.published, 2)}
 
 
-def _ours(value: dict | float) -> dict:
-    if not isinstance(value, dict):
-        return {"source": "ours", "value": value}
-    numbers = {key: value[key] for key in _OF_VALUE}
-    return {"source": "ours", "value": value["mean"], **numbers}
-
-
-def _provenance(results: dict) -> dict:
-    data, made = results["data"], results["made"]
+def _provenance(results: TableResults) -> dict:
+    data, training = results.measured_on, results.made.training
     return {
-        "dataset": data["dataset"],
-        "images": data["images"],
-        "published_images": data["published"],
-        "complete": data["complete"],
-        "stand_in": data["stand_in"],
-        "commit": made["Commit"],
-        "hardware": made["Hardware"],
-        "recorded": results["recorded"],
-        "digest": results["digest"],
+        "dataset": data.dataset,
+        "images": data.images,
+        "published_images": data.published,
+        "complete": data.complete,
+        "stand_in": data.stand_in,
+        "precision": training.precision,
+        "commit": training.commit,
+        "hardware": training.hardware,
+        "recorded": results.recorded,
+        "digest": results.digest,
     }

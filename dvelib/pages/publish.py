@@ -1,9 +1,9 @@
-"""Keeping the numbers and pictures of a finished study in git, and the README's own in step.
+"""Keeping the numbers and pictures of a finished study in git, and the README's numbers current.
 
-``outputs/published/<profile>/`` gets the results of each table, a README with the numbers to read,
-all of them in ``results.csv``, what they say of the paper's claims in ``claims.md`` and, of drawn
-faces, one figure; ``outputs/published/crowd.png`` shows the synthetic faces. The
-project's README shows one study's numbers between markers, written from those files alone.
+``outputs/published/<profile>/`` gets the results of each table, a README with numbers to read, all
+numbers in ``results.csv``, verdicts on the paper's claims in ``claims.md`` and, for drawn faces,
+one figure. ``outputs/published/crowd.png`` shows the synthetic faces. The project's README shows
+the numbers of one study between markers, written from those files alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from dvelib.pages.readme import MATCHING, results_text, speed_text, summary_text
 from dvelib.pages.verdicts import claims_text, judge
 from dvelib.plots import faces_grid, matches
 from dvelib.study.plan import Study
-from dvelib.tables import MatchingTable
+from dvelib.tables.matching_table import MatchingTable
+from dvelib.tables.measures import matching_measure
+from dvelib.tables.results import TableResults, read_results, write_results
 
 __all__ = [
     "leading_results",
@@ -34,11 +36,12 @@ __all__ = [
     "publish_benchmark",
     "publish_weights",
     "published_results",
+    "write_texts",
 ]
 
 PUBLISHED = ROOT / "outputs" / "published"
 README = ROOT / "README.md"
-# Whose numbers the project's README shows: the first of these that was published.
+# The project's README shows the first of these profiles that was published.
 LEADING = ("faces", "quick")
 SHOWN = 6  # faces that the figure finds the landmarks in
 MATCHES = "Landmarks of the left face found in six others, without and with exchange"
@@ -49,15 +52,11 @@ MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 def publish(study: Study) -> Path:
     """Copy a finished study's results, draw its figure, rewrite the README; returns the folder.
 
-    Raises StudyError where a table has no results, or those of other parameters, data or code.
+    Raises StudyError where a table has no results, or results of other parameters, data or code.
     """
     folder = PUBLISHED / study.name
     for table in study.tables:
-        path = study.table_folder(table) / "results.json"
-        results = read_json(path) if path.exists() else {}
-        if results.get("digest") != study.table_digest(table):
-            raise StudyError(f"the table {table} has no results of today: run the study first")
-        write_json(folder / f"{table}.json", results)
+        write_results(folder / f"{table}.json", _current_results(study, table))
     # Drawn faces only: photographs of people stay out of version control.
     picture = ""
     if MATCHING in study.tables and study.profile.matching.data.name == "synthetic":
@@ -65,30 +64,52 @@ def publish(study: Study) -> Path:
         picture = f"![{MATCHES}](matches.png)\n\n"
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
-    _write(folder / "README.md", f"# {study.profile.title}\n\n{picture}{results_text(folder)}")
-    results = published_results(folder)
-    _write(folder / "results.csv", numbers_csv(results.values()))
-    _write(folder / "claims.md", claims_text(judge(results)))
+    write_texts(folder, f"# {study.profile.title}\n\n{picture}")
     _write(README, MARKED.sub(lambda m: m[1] + leading_results() + m[2], README.read_text()))
     return folder
 
 
-def published_results(folder: Path) -> dict[str, dict]:
-    """By table, what was published of a study."""
-    return {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+def _current_results(study: Study, table: str) -> TableResults:
+    try:
+        results = read_results(study.table_folder(table) / "results.json")
+    except FileNotFoundError:
+        results = None
+    if results is None or results.digest != study.table_digest(table):
+        raise StudyError(
+            f"the table {table} has no results of the current parameters, data and code: "
+            f"run `dve study --profile {study.name}` first"
+        )
+    return results
+
+
+def write_texts(folder: Path, opening: str) -> None:
+    """Write README, results.csv and claims.md of a published study from its results.
+
+    ``opening``: with which the README begins.
+    """
+    results = published_results(folder)
+    _write(folder / "README.md", opening + results_text(results))
+    _write(folder / "results.csv", numbers_csv(results))
+    _write(folder / "claims.md", claims_text(judge(results)))
+
+
+def published_results(folder: Path) -> list[TableResults]:
+    """The results of a published study, by the names of its tables."""
+    return [read_results(path) for path in sorted(folder.glob("*.json"))]
 
 
 def leading_results() -> str:
     """The published numbers that the project's README shows, in markdown."""
     folders = (PUBLISHED / name for name in LEADING)
     folder = next(folder for folder in folders if folder.exists())
-    return summary_text(folder, folder.relative_to(README.parent).as_posix())
+    address = folder.relative_to(README.parent).as_posix()
+    return summary_text(published_results(folder), address)
 
 
 def publish_weights(study: Study) -> list[Path]:
-    """Make a study's small embeddings those that come along, and draw what they find.
+    """Make a study's small embeddings those that come along, and draw what they match.
 
-    The picture is what the explorer begins with, on drawn faces. Returns the embeddings' folders.
+    The picture shows the explorer's first matches, on drawn faces. Returns the embeddings' folders.
     Raises StudyError where the study lacks one.
     """
     from dvelib.explore import Explorer
@@ -114,19 +135,20 @@ def _write(path: Path, text: str) -> None:
 
 
 def _effect(study: Study) -> Figure:
-    """Matches at the largest dimension, with and without exchange, from a face chosen by rule.
+    """Matches at the largest dimension, without and with exchange, from a face chosen by rule.
 
     The source is the first face of the pair for which exchange changes the error by the median
-    of all pairs: neither its best case nor its worst.
+    change of all pairs.
     """
     table = MatchingTable(MATCHING, study.name, study.data_root, outputs=study.outputs.parent)
-    largest = max(row.spec.dimension for row in table.ran)
-    labels = [row.label for row in table.ran if row.spec.dimension == largest]
-    without, with_ = (table.pair_errors(label, PROTOCOLS[1], SETTINGS[1]) for label in labels)
+    largest = max(row.spec.dimension for row in table.rows_with_results)
+    labels = [row.label for row in table.rows_with_results if row.spec.dimension == largest]
+    across = matching_measure(SETTINGS[1], PROTOCOLS[1]).name
+    without, with_ = (table.statistics.pair_errors(label, across) for label in labels)
     gap = (without - with_).iloc[: -SHOWN // 2]
     first = 2 * (gap - gap.median()).abs().idxmin()
     chosen = {label: table.first_seed[label] for label in labels}
-    return matches(**example_matches(chosen, _from(table.faces, first), SHOWN))
+    return matches(**example_matches(chosen, _from(table.test_faces, first), SHOWN))
 
 
 def _from(faces: FaceDataset, first: int) -> FaceDataset:

@@ -2,150 +2,166 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
-from dvelib.common.files import read_json
-from dvelib.common.markup import deviation
+from dvelib.common.markup import MISSING
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
 from dvelib.pages.verdicts import count_verdicts, judge
+from dvelib.tables.measures import FEW_LANDMARK_ERROR, LANDMARK_ERROR, matching_measure
+from dvelib.tables.results import Number, RowResults, TableResults
 
 __all__ = ["MATCHING", "results_text", "speed_text", "summary_text"]
 
-MATCHING = "ablation_exchange_matching"
-REGRESSIONS, FINETUNING = "ablation_exchange_regression_", "ablation_finetuning_"
-FEW = "limited_annotations"
+# Kinds of tables that the README shows.
+MATCHING, REGRESSION = "ablation_exchange_matching", "ablation_exchange_regression"
+FINETUNING, FEW = "ablation_finetuning", "limited_annotations"
+FULL_RESOLUTION = tuple(matching_measure(setting, PROTOCOLS[1]).name for setting in SETTINGS)
 
 
-def results_text(folder: Path) -> str:
-    """A study's results in markdown, from the files of its tables in that folder."""
-    matching = read_json(folder / f"{MATCHING}.json")
-    parts = [f"### {matching['data']['dataset']} (`{matching['profile']}`)", ""]
-    parts += [_matching_table(matching)]
-    if regressions := [read_json(path) for path in sorted(folder.glob(f"{REGRESSIONS}*.json"))]:
-        parts += [_regression_table(regressions, _rows_by_table(regressions, folder))]
-    if (path := folder / f"{FEW}.json").exists():
-        parts += [_few_table(read_json(path))]
+def results_text(tables: Sequence[TableResults]) -> str:
+    """The results of a study in markdown."""
+    parts = [_matching_part(tables)]
+    if _of_kind(tables, REGRESSION):
+        parts += [_regression_table(tables), _regression_notes(tables)]
+    parts += [_few_table(table) for table in _of_kind(tables, FEW)]
     return "\n".join(parts)
 
 
-def summary_text(folder: Path, address: str) -> str:
-    """The same in short: matching and landmarks, the claims counted, the way to all the rest.
+def summary_text(tables: Sequence[TableResults], address: str) -> str:
+    """Matching and landmarks, how many claims have which verdict, and links to the rest.
 
-    ``address``: of the folder, for links.
+    ``address``: of the folder with the rest, for links.
     """
-    results = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
-    matching = results[MATCHING]
-    parts = [f"### {matching['data']['dataset']} (`{matching['profile']}`)", ""]
-    parts += [_matching_table(matching)]
-    if regressions := [results[name] for name in results if name.startswith(REGRESSIONS)]:
-        parts += [_regression_table(regressions, _rows_by_table(regressions, folder), notes=False)]
+    parts = [_matching_part(tables)]
+    if _of_kind(tables, REGRESSION):
+        parts += [_regression_table(tables), ""]
     parts += [
-        f"**The paper's claims**: {count_verdicts(judge(results))}, "
+        f"**The paper's claims**: {count_verdicts(judge(tables))}, "
         f"[one by one]({address}/claims.md) with effects, intervals and rules. "
-        f"[What each benchmark was, and few annotated images]({address}/README.md); "
+        f"[The images of each benchmark, and few annotated images]({address}/README.md); "
         f"[every number with what made it]({address}/results.csv).",
         "",
     ]
     return "\n".join(parts)
 
 
-def _rows_by_table(regressions: list[dict], folder: Path) -> list[dict[str, dict]]:
-    """By label, the rows of each benchmark that ran: those of its table, then the fine-tuned."""
-    found = []
-    for table in regressions:
-        path = folder / f"{table['table'].replace(REGRESSIONS, FINETUNING)}.json"
-        rows = table["rows"] + (read_json(path)["rows"] if path.exists() else [])
-        found.append(by_label := {})
-        for row in rows:
-            if row["ours"]:
-                by_label.setdefault(row["label"], row)
-    return found
+def _of_kind(tables: Sequence[TableResults], kind: str) -> list[TableResults]:
+    return [table for table in tables if table.kind == kind]
 
 
-def _matching_table(results: dict) -> str:
+def _matching_part(tables: Sequence[TableResults]) -> str:
+    (results,) = _of_kind(tables, MATCHING)
     lines = [
-        f"**Matching.** {results['headline']}",
+        f"### {results.measured_on.dataset} (`{results.profile.name}`)",
+        "",
+        f"**Matching**, pixels of a 70-pixel face; ours at full resolution, the paper's by its own "
+        f"protocol. {results.headline}",
         "",
         "| embedding | paper, same | paper, different | ours, same | ours, different |",
         "|---|---|---|---|---|",
     ]
-    lines += [_result_line(row) for row in results["rows"] if row["ours"]]
-    for method, errors in results["references"][PROTOCOLS[1]].items():
-        ours = " | ".join(f"{errors[s]:.2f}" for s in SETTINGS)
-        lines.append(f"| *{method}* | | | {ours} |")
-    lines += ["", f"{_sentence(results['made'])}", ""]
-    return "\n".join(lines)
+    lines += [_matching_line(row) for row in results.rows_with_results]
+    references: dict[str, dict[str, float]] = {}
+    for reference in results.references:
+        references.setdefault(reference.name, {})[reference.measure] = reference.mean
+    for name, errors in references.items():
+        ours = " | ".join(f"{errors[measure]:.2f}" for measure in FULL_RESOLUTION)
+        lines.append(f"| *{name}* | | | {ours} |")
+    return "\n".join([*lines, "", _matching_note(results), ""])
 
 
-def _regression_table(tables: list[dict], rows: list[dict[str, dict]], notes: bool = True) -> str:
+def _matching_line(row: RowResults) -> str:
+    paper = " | ".join(f"{row.published[setting].value:.2f}" for setting in SETTINGS)
+    ours = " | ".join(_with_interval(row.ours[measure]) for measure in FULL_RESOLUTION)
+    return f"| {row.label} | {paper} | {ours} |"
+
+
+def _matching_note(results: TableResults) -> str:
+    training = results.made.training
+    return (
+        f"Trained on {training.trained_on_text}, {training.pairs.text('{:,.0f} pairs')} each; "
+        f"matched on {results.measured_on.text}; {training.seconds / 60:.1f} minutes of training "
+        f"on {training.hardware} at a time, {training.precision}, "
+        f"seeds {', '.join(map(str, training.seeds))}."
+    )
+
+
+def _regression_table(tables: Sequence[TableResults]) -> str:
     """A line an embedding, a column a benchmark: ours with its interval, then the paper's."""
+    regressions = _of_kind(tables, REGRESSION)
+    rows = [_rows_by_label(table, tables) for table in regressions]
+    heads = [table.benchmark.title + table.measured_on.deviation for table in regressions]
     lines = ["**Landmarks**, percent of inter-ocular distance; after the slash the paper's.", ""]
-    names = [table["title"].split(":")[1].split(" landmark")[0].strip() for table in tables]
-    heads = [name + deviation(table["data"]) for name, table in zip(names, tables, strict=True)]
-    lines += ["| embedding | " + " | ".join(heads) + " |", "|---" * (len(names) + 1) + "|"]
+    lines += ["| embedding | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for label in dict.fromkeys(label for table in rows for label in table):
         cells = (_landmark_cell(table.get(label)) for table in rows)
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    (trivial,) = tables[0]["references"]
-    means = (f"{table['references'][trivial]['mean']:.2f}" for table in tables)
-    lines += [f"| *{trivial}* | " + " | ".join(means) + " |", ""]
-    for name, table in zip(names, tables, strict=True) if notes else ():
-        made = table["made"]
-        lines.append(
-            f"- {name}: learned on {made['Landmarks learned on']}; tested on "
-            f"{made['Landmarks tested on']}; {made['Regressors']}."
-        )
-    return "\n".join([*lines, ""])
+    references = [table.references[0] for table in regressions]
+    means = (f"{reference.mean:.2f}" for reference in references)
+    lines += [f"| *{references[0].name}* | " + " | ".join(means) + " |"]
+    return "\n".join(lines)
 
 
-def _few_table(table: dict) -> str:
-    """A line an embedding, a column a number of annotated images."""
-    ran = [row for row in table["rows"] if row["ours"]]
-    counts = sorted({row["annotations"] for row in ran})
+def _rows_by_label(
+    regression: TableResults, tables: Sequence[TableResults]
+) -> dict[str, RowResults]:
+    """Rows with results of a benchmark: those of its table, then those of the fine-tuned ones."""
+    finetuning = [
+        table for table in _of_kind(tables, FINETUNING) if table.benchmark == regression.benchmark
+    ]
+    found: dict[str, RowResults] = {}
+    for table in (regression, *finetuning):
+        for row in table.rows_with_results:
+            found.setdefault(row.label, row)
+    return found
+
+
+def _regression_notes(tables: Sequence[TableResults]) -> str:
+    """What images each benchmark's landmarks were learned and tested on."""
     lines = [
-        f"**Few annotated images** of {table['learned_on']['dataset']}: percent of inter-ocular "
+        f"- {table.benchmark.title}: learned on {table.learned_on.text}; tested on "
+        f"{table.measured_on.text}; {table.made.regressors.text}."
+        for table in _of_kind(tables, REGRESSION)
+    ]
+    return "\n".join(["", *lines, ""])
+
+
+def _few_table(table: TableResults) -> str:
+    """A line an embedding, a column a number of annotated images."""
+    counts = sorted({row.annotations for row in table.rows_with_results})
+    lines = [
+        f"**Few annotated images** of {table.learned_on.dataset}: percent of inter-ocular "
         "distance, mean and deviation over picks; after the slash the paper's.",
         "",
         "| embedding | " + " | ".join(f"{n} image{'s' * (n > 1)}" for n in counts) + " |",
         "|---" * (len(counts) + 1) + "|",
     ]
-    by_embedding: dict[str, dict[int, dict]] = {}
-    for row in ran:
-        name = row["label"].rpartition(", ")[0]
-        by_embedding.setdefault(name, {})[row["annotations"]] = row
+    by_embedding: dict[str, dict[int, RowResults]] = {}
+    for row in table.rows_with_results:
+        by_embedding.setdefault(row.embedding, {})[row.annotations] = row
     for name, rows in by_embedding.items():
-        cells = (_few_cell(rows[n]) if n in rows else "–" for n in counts)
+        cells = (_few_cell(rows[n]) if n in rows else MISSING for n in counts)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 
 
-def _few_cell(row: dict) -> str:
-    ours, paper = row["ours"]["mean_iod"], row["published"]
-    text = f"{ours['mean']:.2f} ± {ours['spread'] or 0:.2f}"
-    return text + (f" / {paper['mean_iod']:.2f} ± {paper['std_iod']:.2f}" if paper else "")
+def _few_cell(row: RowResults) -> str:
+    ours = row.ours[FEW_LANDMARK_ERROR.name]
+    paper = row.published.get(FEW_LANDMARK_ERROR.name)
+    text = f"{ours.mean:.2f} ± {ours.spread or 0:.2f}"
+    return text if paper is None else f"{text} / {paper.value:.2f} ± {paper.spread:.2f}"
 
 
-def _landmark_cell(row: dict | None) -> str:
+def _landmark_cell(row: RowResults | None) -> str:
     if row is None:
-        return "–"
-    ours, paper = row["ours"]["iod"], row["published"].get("iod")
-    text = f"{ours['mean']:.2f} ({ours['low']:.2f} to {ours['high']:.2f})"
-    return text if paper is None else f"{text} / {paper:.2f}"
+        return MISSING
+    text = _with_interval(row.ours[LANDMARK_ERROR.name])
+    paper = row.published.get(LANDMARK_ERROR.name)
+    return text if paper is None else f"{text} / {paper.value:.2f}"
 
 
-def _result_line(row: dict) -> str:
-    paper = " | ".join(f"{row['published'][s]:.2f}" for s in SETTINGS)
-    full = [row["ours"][f"{s}, {PROTOCOLS[1]}"] for s in SETTINGS]
-    ours = " | ".join(f"{v['mean']:.2f} ({v['low']:.2f} to {v['high']:.2f})" for v in full)
-    return f"| {row['label']} | {paper} | {ours} |"
-
-
-def _sentence(made: dict) -> str:
-    return (
-        f"Trained on {made['Trained on']}, {made['Training of each']} each; matched on "
-        f"{made['Matched on']}; {made['Time in all']} on {made['Hardware']} at a time, "
-        f"{made['Precision']}, seeds {made['Seeds']}."
-    )
+def _with_interval(number: Number) -> str:
+    return f"{number.mean:.2f} ({number.low:.2f} to {number.high:.2f})"
 
 
 SPEEDS = ("loss", "step", "pipeline", "regressor", "matching")
@@ -172,7 +188,7 @@ def _click_text(rows: list[dict]) -> str:
 
 
 def _ending_text(results: dict) -> str:
-    """How far apart trainings end on our loss and on the plain one, and two seeds of the latter."""
+    """Gap between trainings with our loss and with the plain one, and the spread over seeds."""
     ours = next(gap for gap in results["endings gaps"] if gap["measure"] == "distance")
     seeds = len({end["seed"] for end in results["endings"]})
     return (

@@ -13,9 +13,9 @@ from dvelib.checkpoints import storage
 from dvelib.checkpoints.pretrained import EMBEDDINGS, HERE, LANDMARKS, LANDMARKS_ON
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path, read_json, write_json
+from dvelib.data.landmark_names import FIVE_LANDMARKS
 from dvelib.own.landmark_file import write_names
 from dvelib.study.plan import Study
-from dvelib.tables.landmark_table import FIVE
 
 __all__ = ["ship"]
 
@@ -34,7 +34,7 @@ def ship(study: Study, target: Path = HERE) -> list[Path]:
     # The predictions on the benchmark's own test faces are the study's, and so is the name.
     found = np.load(sources[LANDMARKS] / storage.PREDICTIONS)
     np.save(target / LANDMARKS / storage.PREDICTIONS, found[:0])
-    write_names(target / LANDMARKS, FIVE)
+    write_names(target / LANDMARKS, FIVE_LANDMARKS)
     return [target / name for name in sources]
 
 

@@ -1,21 +1,20 @@
-"""What a study's recorded results say of the paper's claims: measurements, verdicts, reasons.
+"""Whether a study's results reproduce the paper's claims: measurements, verdicts, reasons.
 
-Notable:
-
-- Each effect that a claim speaks of is one measurement with a verdict by `RULES`. A claim is
-  reproduced if all of its measurements are, not testable if none could be taken.
-- All rules are about the 95 % interval, never about the mean alone: an effect that could be none
-  does not reproduce a claim that there is one.
+- Each effect that a claim is about is one measurement, with a verdict by `RULES`. A claim is
+  reproduced if all of its measurements are, and not testable if there is no measurement.
+- All rules are about the whole 95 % interval, never about the mean alone. So an effect whose
+  interval contains zero does not reproduce a claim that there is an effect.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dvelib.common.markup import data_name, plain_text
+from dvelib.common.markup import plain_text
 from dvelib.paper.claims import CLAIMS, Claim
+from dvelib.tables.results import Effect, EffectNumbers, TableResults
 
 __all__ = [
     "EXPLAINED",
@@ -25,6 +24,7 @@ __all__ = [
     "RULES",
     "Finding",
     "Measurement",
+    "TableWithoutResults",
     "claims_text",
     "count_verdicts",
     "judge",
@@ -37,7 +37,10 @@ MARGIN = 0.1  # of the error before: a change within it is little
 
 @dataclass(frozen=True)
 class Rule:
-    """When an interval bears a claim out: in words, and as a test of low, high and margin."""
+    """When an interval supports a claim: in words, and as a test of low, high and margin.
+
+    ``signed``: whether the interval must lie on one side of zero.
+    """
 
     words: str
     holds: Callable[[float, float, float], bool]
@@ -64,15 +67,29 @@ RULES = {
     ),
 }
 EXPLAINED = (
-    "An effect is the error of the first less the error of the second, with its 95 % interval. A "
-    "claim names what it expects of the second error, and is reproduced if every effect measured "
-    "is as expected, by these rules:"
+    "An effect is the error of the first row less the error of the second, with its 95 % interval. "
+    "Each claim expects something of the second error. A claim is reproduced if every measured "
+    "effect is as expected, by these rules:"
 )
 
 
 @dataclass(frozen=True)
+class TableWithoutResults:
+    """A table that should test claims and has no results; ``state`` says why."""
+
+    table: str
+    kind: str
+    title: str
+    state: str
+
+
+@dataclass(frozen=True)
 class Measurement:
-    """One effect under one claim: what it compares, how large it is, and the verdict."""
+    """One effect under one claim: what it compares, how large it is, and the verdict.
+
+    ``on``: the test data; ``published``: the paper's effect; ``numbers`` is None where the effect
+    was not measured.
+    """
 
     table: str
     title: str
@@ -83,18 +100,14 @@ class Measurement:
     second: str = ""
     unit: str = ""
     interval: str = ""
-    seeds: int | None = None
-    before: float | None = None
-    after: float | None = None
-    effect: float | None = None
-    low: float | None = None
-    high: float | None = None
     published: float | None = None
+    numbers: EffectNumbers | None = None
 
     @property
-    def sized(self) -> str:
+    def effect_text(self) -> str:
         """The effect and its interval."""
-        return "{} ({} to {})".format(*map(plain_text, (self.effect, self.low, self.high)))
+        n = self.numbers
+        return "{} ({} to {})".format(*map(plain_text, (n.effect, n.low, n.high)))
 
 
 @dataclass(frozen=True)
@@ -117,81 +130,86 @@ class Finding:
 
     @property
     def summary(self) -> str:
-        """How many measurements agree, how many there are not, and how large the effects are."""
+        """How many measurements agree, how many are missing, and how large the effects are."""
         missing = len(self.measurements) - len(self.tested)
         if not self.tested:
             reasons = dict.fromkeys(m.reason for m in self.measurements)
             return f"No measurement: {'; '.join(reasons)}."
         agree = sum(m.verdict == REPRODUCED for m in self.tested)
-        ends = sorted(self.tested, key=lambda m: m.effect)
-        sizes = " to ".join(dict.fromkeys(f"{m.sized} {m.unit}" for m in (ends[0], ends[-1])))
+        ends = sorted(self.tested, key=lambda m: m.numbers.effect)
+        sizes = " to ".join(dict.fromkeys(f"{m.effect_text} {m.unit}" for m in (ends[0], ends[-1])))
         text = f"{agree} of {_count(len(self.tested), 'measurement')} as claimed; effect {sizes}"
-        return text + (f"; {missing} could not be taken." if missing else ".")
+        return text + (f"; {missing} not measured." if missing else ".")
 
 
-def judge(tables: Mapping[str, dict]) -> list[Finding]:
-    """What results say of each claim.
-
-    ``tables``: by name the recorded results, or ``{"title", "state"}`` of one that has none.
-    """
+def judge(tables: Sequence[TableResults | TableWithoutResults]) -> list[Finding]:
+    """The verdict of a study's tables on each claim."""
     return [Finding(claim, tuple(_measurements(claim, tables))) for claim in CLAIMS]
 
 
-def _measurements(claim: Claim, tables: Mapping[str, dict]) -> Iterator[Measurement]:
-    fitting = {name: t for name, t in tables.items() if name.startswith(claim.tables)}
+def _measurements(
+    claim: Claim, tables: Sequence[TableResults | TableWithoutResults]
+) -> Iterator[Measurement]:
+    fitting = [table for table in tables if table.kind == claim.kind]
     if not fitting:
-        yield Measurement("", "", NOT_TESTABLE, "no table of this profile is about it")
-    for name, table in fitting.items():
-        if "rows" not in table:
-            reason = f"{table['title']}: {table['state']}"
-            yield Measurement(name, table["title"], NOT_TESTABLE, reason)
+        yield Measurement("", "", NOT_TESTABLE, "this profile has no table about it")
+    for table in fitting:
+        if isinstance(table, TableWithoutResults):
+            reason = f"{table.title}: {table.state}"
+            yield Measurement(table.table, table.title, NOT_TESTABLE, reason)
         else:
-            yield from _of_table(claim, name, table)
+            yield from _of_table(claim, table)
 
 
-def _of_table(claim: Claim, name: str, table: dict) -> Iterator[Measurement]:
-    rows = {row["label"]: row for row in table["rows"]}
-    wanted = [
-        line
-        for line in table["effects"]
-        if (line["compares"], line["measure"]) == (claim.compares, claim.measure)
-        and claim.among(rows[line["second"]])
+def _of_table(claim: Claim, table: TableResults) -> Iterator[Measurement]:
+    rows = {row.label: row for row in table.rows}
+    effects = [
+        effect
+        for effect in table.effects
+        if (effect.compares, effect.measure) == (claim.compares, claim.measure)
+        and claim.among(rows[effect.second])
     ]
-    if not wanted:
-        yield Measurement(name, table["title"], NOT_TESTABLE, "the table holds no such effect")
-    yield from (_measurement(claim, name, table, rows, line) for line in wanted)
+    if not effects:
+        yield Measurement(table.table, table.title, NOT_TESTABLE, "the table has no such effect")
+    yield from (_measurement(claim, table, effect) for effect in effects)
 
 
-def _measurement(
-    claim: Claim, name: str, table: dict, rows: dict[str, dict], line: dict
-) -> Measurement:
-    if line["seeds"] is None:
-        lacking = [i for i in (line["first"], line["second"]) if i in rows and not rows[i]["ours"]]
-        verdict, reason = NOT_TESTABLE, f"this profile does not run {' and '.join(lacking)}"
-    else:
-        rule, margin = RULES[claim.expected], MARGIN * line["before"]
-        holds = rule.holds(line["low"], line["high"], margin)
-        verdict = REPRODUCED if holds else NOT_REPRODUCED
-        reason = rule.words if holds else _failure(rule, line["low"], line["high"])
-    shown = ("first", "second", "seeds", "before", "after", "effect", "low", "high", "published")
+def _measurement(claim: Claim, table: TableResults, effect: Effect) -> Measurement:
+    verdict, reason = _verdict(claim, table, effect)
     return Measurement(
-        name,
-        table["title"],
+        table.table,
+        table.title,
         verdict,
         reason,
-        data_name(table.get("data")),
-        unit=table["unit"],
-        interval=table["interval"],
-        **{key: line[key] for key in shown},
+        table.measured_on.name,
+        effect.first,
+        effect.second,
+        table.unit,
+        table.interval,
+        effect.published,
+        effect.measured,
     )
+
+
+def _verdict(claim: Claim, table: TableResults, effect: Effect) -> tuple[str, str]:
+    """The verdict on one effect, and the reason for it."""
+    if effect.measured is None:
+        compared = (effect.first, effect.second)
+        rows = {row.label: row for row in table.rows}
+        lacking = [label for label in compared if label in rows and not rows[label].has_results]
+        return NOT_TESTABLE, f"this profile does not run {' and '.join(lacking)}"
+    rule, numbers = RULES[claim.expected], effect.measured
+    if rule.holds(numbers.low, numbers.high, MARGIN * numbers.before):
+        return REPRODUCED, rule.words
+    return NOT_REPRODUCED, _failure(rule, numbers.low, numbers.high)
 
 
 def _failure(rule: Rule, low: float, high: float) -> str:
     if rule.signed and low <= 0 <= high:
-        return "the interval holds zero"
+        return "the interval contains zero"
     if rule.signed:
-        return f"the effect goes the other way: the whole interval lies {_side(low)} zero"
-    return f"it is not so that {rule.words}"
+        return f"the effect is opposite: the whole interval lies {_side(low)} zero"
+    return f"this does not hold: {rule.words}"
 
 
 def _side(low: float) -> str:

@@ -13,6 +13,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.common.progress import LINES_ONLY
 from dvelib.pages.build import build_site
+from dvelib.pages.cards import ExpectedTable
 from dvelib.study.plan import Study
 
 __all__ = ["build_pages", "run_workflow"]
@@ -87,12 +88,7 @@ def _lacks_pages(study: Study) -> bool:
 def build_pages(study: Study) -> Path:
     """The site of a study from whatever of it has been run; returns its index."""
     tables = [
-        {
-            "name": name,
-            "title": table.title,
-            "claim": table.claim,
-            "digest": study.table_digest(name),
-        }
+        ExpectedTable(name, table.title, table.notebook, table.claim, study.table_digest(name))
         for name, table in study.tables.items()
     ]
     return build_site(

@@ -1,13 +1,14 @@
 """The paper's claims, one sentence each, and the effects that test them.
 
-An effect is the error of one row of a table less that of another; tables record them all in one
-form (`dvelib.tables.effects`). What results say of a claim is in `dvelib.pages.verdicts`.
+An effect is the error of one row of a table less that of another; every table records its effects
+in the same form (`dvelib.tables.results.Effect`). `dvelib.pages.verdicts` judges the claims.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["CLAIMS", "Claim"]
 
@@ -16,69 +17,67 @@ __all__ = ["CLAIMS", "Claim"]
 class Claim:
     """A sentence, and the effects that test it.
 
-    ``tables``: what their names begin with; ``compares`` and ``measure``: which of their effects,
-    if ``among`` holds for the row that is compared (the second); ``expected``: one of
+    ``kind``: of the tables that record these effects; ``compares`` and ``measure``: which effects,
+    where ``among`` holds for the second row; ``expected``: a rule of
     `dvelib.pages.verdicts.RULES`.
     """
 
     topic: str
     sentence: str
-    tables: str
+    kind: str
     compares: str
     measure: str
     expected: str
-    among: Callable[[dict], bool] = lambda row: True
+    among: Callable[[Any], bool] = lambda row: True
 
 
 ACROSS, WITHIN = "different-identity", "same-identity"
-MATCHING, FINETUNED_MATCHING = "ablation_exchange_matching", "finetuned_matching_"
-LANDMARKS, EXCHANGE = "landmark_regression_", "ablation_exchange_regression_"
-FINETUNING, FEW = "ablation_finetuning_", "limited_annotations"
-HANDFUL = 5
+MATCHING, FINETUNED_MATCHING = "ablation_exchange_matching", "finetuned_matching"
+LANDMARKS, EXCHANGE = "landmark_regression", "ablation_exchange_regression"
+FINETUNING, FEW = "ablation_finetuning", "limited_annotations"
+HANDFUL = 5  # annotated images
 
 CLAIMS = (
     Claim(
         "Matching",
-        "At 3 dimensions equivariance alone already matches points across identities, "
+        "At 3 dimensions, training without exchange already matches points across identities "
         "clearly better than answering the same place.",
         MATCHING,
         "baseline",
         ACROSS,
         "clearly smaller",
-        lambda row: row["dimension"] == 3 and not row["exchange"],
+        lambda row: row.dimension == 3 and not row.exchange,
     ),
     Claim(
         "Matching",
-        "At 3 dimensions exchange changes matching across identities little.",
+        "At 3 dimensions, exchange changes the matching error across identities little.",
         MATCHING,
         "exchange",
         ACROSS,
         "little different",
-        lambda row: row["dimension"] == 3,
+        lambda row: row.dimension == 3,
     ),
     Claim(
         "Matching",
-        "From 16 dimensions on, equivariance alone matches worse across identities "
-        "than it does at 3.",
+        "Without exchange, 16 and more dimensions match worse across identities than 3.",
         MATCHING,
         "dimension",
         ACROSS,
         "larger",
-        lambda row: not row["exchange"],
+        lambda row: not row.exchange,
     ),
     Claim(
         "Matching",
-        "Exchange repairs that: from 16 dimensions on it lowers the matching error "
-        "across identities.",
+        "From 16 dimensions on, exchange lowers the matching error across identities.",
         MATCHING,
         "exchange",
         ACROSS,
         "smaller",
-        lambda row: row["dimension"] >= 16,
+        lambda row: row.dimension >= 16,
     ),
     Claim(
         "Matching",
-        "Exchange costs nothing within an identity.",
+        "Exchange does not raise the matching error within an identity.",
         MATCHING,
         "exchange",
         WITHIN,
@@ -102,8 +101,8 @@ CLAIMS = (
     ),
     Claim(
         "Landmarks",
-        "Descriptors learned without labels carry landmarks: a regressor on top finds "
-        "them better than the mean training shape does.",
+        "A regressor on descriptors learned without labels finds landmarks better than the mean "
+        "training shape does.",
         LANDMARKS,
         "baseline",
         "iod",
@@ -116,16 +115,16 @@ CLAIMS = (
         "exchange",
         "iod",
         "smaller",
-        lambda row: row["dimension"] >= 16,
+        lambda row: row.dimension >= 16,
     ),
     Claim(
         "Landmarks",
-        "At 3 dimensions exchange changes landmark errors little.",
+        "At 3 dimensions, exchange changes landmark errors little.",
         EXCHANGE,
         "exchange",
         "iod",
         "little different",
-        lambda row: row["dimension"] == 3,
+        lambda row: row.dimension == 3,
     ),
     Claim(
         "Landmarks",
@@ -151,12 +150,12 @@ CLAIMS = (
         "finetuned",
         "iod",
         "smaller",
-        lambda row: row["dimension"] >= 16 and row["architecture"] == "smallnet",
+        lambda row: row.dimension >= 16 and row.architecture == "smallnet",
     ),
     Claim(
         "Fine-tuning",
-        "Fine-tuning raises the matching error within an identity, as printed: by "
-        "raw products of descriptors.",
+        "Fine-tuning raises the matching error within an identity, by raw products of descriptors "
+        "as in the paper.",
         FINETUNED_MATCHING,
         "finetuned",
         WITHIN,
@@ -164,9 +163,9 @@ CLAIMS = (
     ),
     Claim(
         "Fine-tuning",
-        "That rise is the raw products': by cosine, the form that fine-tuning "
-        "trains, the error within an identity does not rise. (Not the paper's claim but our "
-        "question to it.)",
+        "By cosine, the form of descriptors that fine-tuning compares, fine-tuning does not raise "
+        "the matching error within an identity. (A question of this study; the paper makes no "
+        "such claim.)",
         FINETUNED_MATCHING,
         "finetuned",
         f"{WITHIN}, published, by cosine",
@@ -174,18 +173,18 @@ CLAIMS = (
     ),
     Claim(
         "Few annotated images",
-        f"A handful of annotated images, {HANDFUL} or more, suffices to "
-        "find landmarks better than the mean shape of all training faces does.",
+        f"{HANDFUL} or more annotated images suffice to find landmarks better than the mean shape "
+        "of all training faces does.",
         FEW,
         "baseline",
         "mean_iod",
         "smaller",
-        lambda row: row["exchange"] and row["annotations"] >= HANDFUL,
+        lambda row: row.exchange and row.annotations >= HANDFUL,
     ),
     Claim(
         "Few annotated images",
-        "As few annotated images go further on 64 dimensions learned with "
-        "exchange than on 3 learned without.",
+        "From the same number of annotated images, 64 dimensions learned with exchange find "
+        "landmarks better than 3 learned without.",
         FEW,
         "embedding",
         "mean_iod",

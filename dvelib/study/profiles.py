@@ -39,10 +39,27 @@ class RowSpec(Strict):
 
     @property
     def label(self) -> str:
-        finetuned = ", fine-tuned" if self.finetuned else ""
-        few = f", {_images(self.annotations)} annotated" if self.annotations else ""
-        name = network_label(self.architecture, self.dimension, self.exchange)
-        return name + finetuned + few
+        """Name of the row: SmallNet 64-d with exchange, fine-tuned, 5 images annotated."""
+        return self.embedding_label + self._annotated
+
+    @property
+    def embedding_label(self) -> str:
+        """Name of the row's embedding: SmallNet 64-d with exchange, fine-tuned."""
+        return network_label(self.architecture, self.dimension, self.exchange) + self._finetuned
+
+    @property
+    def label_without_exchange(self) -> str:
+        """The label without the exchange: SmallNet 64-d, fine-tuned, 5 images annotated."""
+        network = network_label(self.architecture, self.dimension, None)
+        return network + self._finetuned + self._annotated
+
+    @property
+    def _finetuned(self) -> str:
+        return ", fine-tuned" if self.finetuned else ""
+
+    @property
+    def _annotated(self) -> str:
+        return f", {_images(self.annotations)} annotated" if self.annotations else ""
 
 
 def _images(count: int) -> str:

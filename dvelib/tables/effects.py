@@ -1,42 +1,55 @@
-"""What changes from one row of a table to another: one form for all effects shown and claimed.
+"""Differences of error between two rows of a table.
 
-An effect is the error of the first less the error of the second: above zero, the second is
-better. Which rows are compared follows from the table alone, so that a profile that runs few of
-them still says which effects it does not measure.
+An effect is the error of the first row less that of the second: above zero, the second is better.
+Which rows are compared follows from the table alone. So a profile that runs few rows still records
+which effects it does not measure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import pandas as pd
 
 from dvelib.evaluation.intervals import uncertainty
+from dvelib.evaluation.matching_errors import COSINE, SETTINGS
+from dvelib.study.plan import Row
 from dvelib.study.profiles import RowSpec
+from dvelib.tables.matching_statistics import MatchingStatistics
+from dvelib.tables.measures import matching_measure
+from dvelib.tables.results import Effect, EffectNumbers
+from dvelib.tables.statistics import Statistics
 
-__all__ = ["BASELINE", "EMBEDDING", "NOT_RUN", "PRODUCTS", "effect", "readable", "row_pairs"]
+__all__ = [
+    "BASELINE",
+    "EMBEDDING",
+    "PRODUCTS",
+    "effects_frame",
+    "measure_effect",
+    "product_effects",
+    "row_pairs",
+    "table_effects",
+]
 
-# What two rows may differ by, and what the first of them has.
+# What two rows may differ by, and the value that the first of them has.
 COMPARED = {"exchange": False, "finetuned": False, "architecture": "smallnet"}
-# Compared with the smallest of the table.
+# Numbers that two rows may differ by: the row with the smallest is compared with the others.
 GROWING = ("dimension", "annotations")
 BASELINE, EMBEDDING, PRODUCTS = "baseline", "embedding", "products"
-# How a page names the first and the second of what is compared.
-WORDS = {
+# Columns that hold the errors of the first and of the second row.
+COLUMNS = {
     "exchange": ("without", "with"),
     "finetuned": ("before", "after"),
     PRODUCTS: ("raw", "cosine"),
 }
-NUMBERS = ("before", "after", "effect", "low", "high", "seeds")
-NOT_RUN = dict.fromkeys(NUMBERS)
 
 
 def row_pairs(rows: Sequence[RowSpec]) -> Iterator[tuple[str, RowSpec, RowSpec]]:
     """What is compared, and the two rows: those that differ by one thing alone.
 
-    Rows of few annotated images are compared with the table's first embedding, too, which
-    differs by more than one thing.
+    Rows of few annotated images are also compared with the table's first embedding, which may
+    differ by more than one thing.
     """
     for what, first in COMPARED.items():
         yield from _pairs(rows, what, lambda value, first=first: value != first)
@@ -48,7 +61,9 @@ def row_pairs(rows: Sequence[RowSpec]) -> Iterator[tuple[str, RowSpec, RowSpec]]
         yield from ((EMBEDDING, first, other) for other in others)
 
 
-def _pairs(rows, what, order) -> Iterator[tuple[str, RowSpec, RowSpec]]:
+def _pairs(
+    rows: Sequence[RowSpec], what: str, order: Callable[[object], object]
+) -> Iterator[tuple[str, RowSpec, RowSpec]]:
     """Among rows equal in all but ``what``, the one that comes first in that, with the others."""
     alike: dict[str, list[RowSpec]] = {}
     for row in rows:
@@ -58,45 +73,104 @@ def _pairs(rows, what, order) -> Iterator[tuple[str, RowSpec, RowSpec]]:
         yield from ((what, first, other) for other in others)
 
 
-def effect(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float | int]:
-    """Errors of the same units and seeds before and after, their difference and its interval.
+def table_effects(rows: Sequence[Row], statistics: Statistics) -> tuple[Effect, ...]:
+    """Effects between the rows of a table, and of each row beside the baseline, by measure."""
+    by_label = {row.label: row for row in rows}
+    pairs = [
+        (what, by_label[first.label], by_label[second.label])
+        for what, first, second in row_pairs([row.spec for row in rows])
+    ]
+    pairs += [(BASELINE, None, row) for row in rows]
+    return tuple(
+        _table_effect(what, first, second, measure.name, statistics)
+        for what, first, second in pairs
+        for measure in statistics.measures
+    )
 
-    Both ``[units, seeds]``.
+
+def _table_effect(
+    what: str, first: Row | None, second: Row, measure: str, statistics: Statistics
+) -> Effect:
+    has_results = all(row.embeddings for row in (first, second) if row)
+    printed = [row.published.get(measure) if row else None for row in (first, second)]
+    measured = None
+    if has_results:
+        after = statistics.unit_errors(second.label, measure)
+        measured = (
+            measure_effect(statistics.unit_errors(first.label, measure), after)
+            if first
+            else measure_effect(statistics.baseline_errors(second.label, measure), after)
+        )
+    shared = first or second
+    return Effect(
+        compares=what,
+        measure=measure,
+        first=first.label if first else statistics.baseline,
+        second=second.label,
+        shared=shared.spec.label_without_exchange if what == "exchange" else shared.label,
+        published=None if None in printed else printed[0] - printed[1],
+        measured=measured,
+    )
+
+
+def product_effects(rows: Sequence[Row], statistics: MatchingStatistics) -> tuple[Effect, ...]:
+    """Errors by raw products less errors by cosine, on the cells of the published protocol."""
+    return tuple(
+        Effect(
+            compares=PRODUCTS,
+            measure=setting,
+            first=row.label,
+            second=row.label,
+            shared=row.label,
+            published=None,
+            measured=_product_effect(row.label, setting, statistics) if row.embeddings else None,
+        )
+        for row in rows
+        for setting in SETTINGS
+    )
+
+
+def _product_effect(label: str, setting: str, statistics: MatchingStatistics) -> EffectNumbers:
+    raw, cosine = (
+        statistics.unit_errors(label, measure.name)
+        for measure in (matching_measure(setting), matching_measure(setting, COSINE))
+    )
+    return measure_effect(raw, cosine)
+
+
+def measure_effect(first: pd.DataFrame, second: pd.DataFrame) -> EffectNumbers:
+    """The difference between errors of the same units and seeds, and its 95 % interval.
+
+    Both ``[units, seeds]``; units with NaN are left out of the interval.
     """
     gap = first - second
     low, high = uncertainty(gap.dropna())
-    return {
-        "before": float(first.mean().mean()),
-        "after": float(second.mean().mean()),
-        "effect": float(gap.mean().mean()),
-        "low": low,
-        "high": high,
-        "seeds": gap.shape[1],
-    }
+    return EffectNumbers(
+        before=float(first.mean().mean()),
+        after=float(second.mean().mean()),
+        effect=float(gap.mean().mean()),
+        low=low,
+        high=high,
+        seeds=gap.shape[1],
+    )
 
 
-def readable(
-    effects: Sequence[dict],
+def effects_frame(
+    effects: Sequence[Effect],
     dimensions: Mapping[str, int],
     compares: str,
     measures: Collection[str],
 ) -> pd.DataFrame:
-    """The recorded effects of one kind that were measured, a line each, as a page shows them.
+    """The effects of one kind that were measured, a line each, for a table of a notebook.
 
-    ``dimensions``: by label of a row. Columns embedding, dimension, measure, two that `WORDS`
-    names, effect, low, high.
+    ``dimensions``: by label of a row. Columns embedding, dimension, measure, the two errors by
+    the names of `COLUMNS`, effect, low, high.
     """
     lines = [
-        (_name(line), dimensions[line["second"]], line["measure"])
-        + tuple(line[key] for key in NUMBERS if key != "seeds")
+        (line.shared, dimensions[line.second], line.measure, m.before, m.after)
+        + (m.effect, m.low, m.high)
         for line in effects
-        if line["compares"] == compares and line["measure"] in measures and line["seeds"]
+        if (m := line.measured) and line.compares == compares and line.measure in measures
     ]
-    columns = ["embedding", "dimension", "measure", *WORDS[compares], "effect", "low", "high"]
+    columns = ["embedding", "dimension", "measure", *COLUMNS[compares], "effect", "low", "high"]
     return pd.DataFrame(lines, columns=columns)
-
-
-def _name(line: dict) -> str:
-    """What both rows of an effect are."""
-    first = line["first"]
-    return first.replace(" without exchange", "") if line["compares"] == "exchange" else first

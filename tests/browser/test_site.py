@@ -6,6 +6,8 @@ import pytest
 
 from dvelib.common.markup import fill
 from dvelib.pages.build import build_site
+from dvelib.pages.cards import ExpectedTable
+from dvelib.tables.results import write_results
 from tests.browser.checks import PHONE, SCHEMES, opened, problems
 from tests.executed_pages import notebook, write
 from tests.recorded import of_the_paper, recorded, table_names
@@ -21,16 +23,16 @@ def site(executed, tmp_path_factory):
     tables = [of_the_paper(name) for name in names[2:-1]]
     tables.append(recorded(names[-1], lambda row, _: None))
     for results in tables:
-        write(folder / "tables" / results["table"] / "results.json", results)
-        shutil.copy(executed, folder / "tables" / results["table"] / "page.ipynb")
+        write_results(folder / "tables" / results.table / "results.json", results)
+        shutil.copy(executed, folder / "tables" / results.table / "page.ipynb")
     write(folder / "tables" / names[0] / "failure.json", {"message": "the data are missing"})
     write(folder / "embeddings/small/provenance.json", {"seconds": 200, "data": {"images": 8}})
     shutil.copy(executed, folder / "embeddings/small/page.ipynb")
     notebook(folder.parent / "benchmark/page.ipynb", "# Speed\n\nIt is fast.", "1 + 1")
     notebook(folder / "explore/page.ipynb", "# Explore\n\nClick.")
-    titles = {results["table"]: results["title"] for results in tables}
+    titles = {results.table: results.title for results in tables}
     expected = [
-        {"name": name, "title": titles.get(name, "AFLW<sub>R</sub> & more"), "digest": "today"}
+        ExpectedTable(name, titles.get(name, "AFLW<sub>R</sub> & more"), name, None, "today")
         for name in names
     ]
     return build_site(folder, title="A study for tests", expected_tables=expected).parent

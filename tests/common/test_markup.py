@@ -48,7 +48,6 @@ def test_data_that_are_not_the_published_are_named_so():
     assert data_name(audit | {"stand_in": "others"}) == "300-W (stand-in)"
     assert data_name(audit | {"published": None}) == "300-W (stand-in)"
     assert data_name(audit | {"complete": True}) == "300-W"
-    assert data_name(None) == "unnamed data"
 
 
 def test_durations_are_said_as_people_do():

@@ -4,71 +4,55 @@ import pytest
 
 from dvelib import StudyError
 from dvelib.pages.build import build_site
+from dvelib.pages.cards import ExpectedTable
+from dvelib.tables.results import PublishedNumber, write_results
 from tests.executed_pages import assert_offline, notebook, parse, write
-from tests.recorded import recorded
+from tests.recorded import audit, number, recorded
 
+SAME = "same-identity"
 TABLES = [
-    {"name": "good", "title": "AFLW<sub>R</sub> & more"},
-    {"name": "bad", "title": "A failed table"},
-    {"name": "later", "title": "A table not run"},
-    {"name": "bare", "title": "A table with hardly a result"},
+    ExpectedTable(name, title, "learned_embeddings", None, "today")
+    for name, title in (
+        ("good", "AFLW<sub>R</sub> & more"),
+        ("bad", "A failed table"),
+        ("later", "A table not run"),
+        ("older", "A table of another schema"),
+    )
 ]
-
-
-ROW = {
-    "architecture": "smallnet",
-    "dimension": 16,
-    "exchange": True,
-    "finetuned": False,
-    "annotations": None,
-    "embeddings": ["small"],
-    "regressors": [],
-}
 
 
 @pytest.fixture
 def profile(executed, tmp_path):
-    """A profile with a complete, a failed, a missing and a bare table, and three embeddings."""
+    """A profile with a complete, a failed, a missing and an older table, and three embeddings."""
     folder = tmp_path / "smoke"
     for name in ("tables/good", "tables/bad", "embeddings/small", "embeddings/stale"):
         path = folder / name / "page.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text(executed.read_text())
-    results = recorded("learned_embeddings", lambda row, _: None) | {
-        "claim": "Exchange helps.",
-        "headline": "It does, by 1 px.",
-        "rows": [
-            {
-                "label": "SmallNet",
-                "published": {"same-identity": 1.36},
-                "ours": {
-                    "same-identity": {
-                        "mean": 1.5,
-                        "low": 1.4,
-                        "high": 1.6,
-                        "spread": 0.25,
-                        "seeds": 3,
-                    }
-                },
-                **ROW,
-            },
-            {"label": "Hourglass", "published": {}, "ours": {}, **ROW},
-        ],
-        "effects": [],
-        "digest": None,
-        "data": {
-            "dataset": "Synthetic",
-            "split": "test",
-            "images": 8,
-            "published": 1000,
-            "complete": False,
-            "stand_in": None,
-        },
-    }
-    write(folder / "tables/good/results.json", results)
-    write(folder / "tables/bad/results.json", results | {"headline": "old numbers"})
+    results = recorded("learned_embeddings", lambda row, _: None)
+    one, other = results.rows[:2]
+    paper = {SAME: PublishedNumber(value=1.36)}
+    ours = {SAME: number(1.5, 0.2, spread=0.25)}
+    results = results.model_copy(
+        update={
+            "title": "AFLW<sub>R</sub> & more",
+            "claim": "Exchange helps.",
+            "headline": "It does, by 1 px.",
+            "measures": results.measures[:1],
+            "rows": (
+                one.model_copy(update={"label": "SmallNet", "published": paper, "ours": ours}),
+                other.model_copy(update={"label": "Hourglass", "published": {}, "ours": {}}),
+            ),
+            "references": (),
+            "effects": (),
+            "measured_on": audit("test", dataset="Synthetic", published=1000),
+        }
+    )
+    write_results(folder / "tables/good/results.json", results)
+    old = results.model_copy(update={"headline": "old numbers"})
+    write_results(folder / "tables/bad/results.json", old)
     write(folder / "tables/bad/failure.json", {"message": "the <data> are missing"})
-    write(folder / "tables/bare/results.json", {})
+    write(folder / "tables/older/results.json", {"digest": "today", "state": "complete"})
     made = {"seconds": 200, "pairs_per_second": 14.24, "data": {"images": 8}}
     write(folder / "embeddings/small/provenance.json", made)
     write(folder / "embeddings/stale/provenance.json", {})
@@ -92,7 +76,7 @@ class TestSite:
             "good": "complete",
             "bad": "failed",
             "later": "not run yet",
-            "bare": "complete",
+            "older": "out of date",
         }
         assert_offline(str(soup))
         assert len(soup.find_all("h1")) == 1
@@ -115,11 +99,37 @@ class TestSite:
         assert not (profile / "site/tables/bad.html").exists()
 
     def test_numbers_of_another_specification_are_out_of_date(self, profile):
-        tables = [{"name": "good", "title": "Good", "digest": "of today"}]
+        tables = [ExpectedTable("good", "Good", "learned_embeddings", None, "tomorrow")]
         index = build_site(profile, title="The study", expected_tables=tables)
         card = parse(index.read_text()).find(id="good")
         assert "out of date" in card.text and not card.find("table")
         assert not (profile / "site/tables/good.html").exists()
+
+    def test_a_record_of_another_schema_is_out_of_date(self, profile):
+        card = build(profile).find(id="older")
+        assert "has schema version 1, and this code reads version 2: run" in card.text
+        assert not card.find("table") and "older" not in (profile / "site/results.csv").read_text()
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{", "results.json is damaged"),
+            ("[]", "results.json: must hold keys with values"),
+            ('{"schema_version": 2}', "results.json: table: is missing"),
+            ("null", "results.json: must hold keys with values"),
+        ],
+    )
+    def test_a_damaged_record_is_out_of_date_and_the_rest_is_shown(self, profile, text, message):
+        tables = [TABLES[0], ExpectedTable("broken", "Broken", "landmark_regression", None, "x")]
+        path = profile / "tables/broken/results.json"
+        path.parent.mkdir()
+        path.write_text(text)
+        index = build_site(profile, title="The study", expected_tables=tables)
+        soup = parse(index.read_text())
+        assert "out of date" in soup.find(id="broken").text
+        assert message in soup.find(id="broken").text
+        assert "It does, by 1 px." in soup.find(id="good").text
+        assert "Broken: out of date" in (profile / "site/claims.html").read_text()
 
     def test_embeddings(self, profile):
         rows = build(profile).select("h2#embeddings ~ .scroll tbody tr")
@@ -204,8 +214,8 @@ class TestSite:
 
     def test_a_site_that_cannot_be_built_leaves_the_old_one(self, profile):
         build(profile)
-        (profile / "tables/good/results.json").write_text("{")
-        with pytest.raises(StudyError, match="results.json is damaged"):
+        (profile / "embeddings/small/provenance.json").write_text("{")
+        with pytest.raises(StudyError, match="provenance.json is damaged"):
             build(profile)
         assert (profile / "site/tables/good.html").exists()
         assert not list(profile.glob(".*site*"))

@@ -60,6 +60,23 @@ def test_references_and_effects(frame):
     assert lines.loc["ours", "low"] < 2.86 < lines.loc["ours", "high"]
 
 
+def test_a_reference_has_the_measure_of_the_rows_beside_it(frame):
+    """So that a join by measure keeps the baseline; it once lost the one of few annotations."""
+    for name in table_names():
+        ours = of(of(frame, table=name), source="ours")
+        assert set(of(ours, kind="reference")["measure"]) == set(of(ours, kind="row")["measure"])
+    few = of(frame, table="limited_annotations", kind="reference")
+    assert few["measure"].tolist() == ["mean_iod"]
+
+
+def test_ours_says_how_it_was_trained(frame):
+    ours = of(frame, kind="row", source="ours")
+    assert set(ours["pairs"]) == {80} and set(ours["processor_hours"]) == {0.01}
+    assert set(ours["precision"]) == {"float32"} and ours["recipe"].isna().all()
+    paper = of(frame, kind="row", source="paper")
+    assert paper[["pairs", "precision", "processor_hours"]].isna().all(axis=None)
+
+
 def test_what_did_not_run_has_no_line_of_ours():
     table = recorded("learned_embeddings", lambda row, _: None)
     frame = pd.read_csv(io.StringIO(numbers_csv([table])))

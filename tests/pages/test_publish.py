@@ -7,6 +7,7 @@ from dvelib.pages.numbers_csv import numbers_csv
 from dvelib.pages.readme import results_text, speed_text
 from dvelib.pages.verdicts import claims_text, judge
 from dvelib.study.plan import Study
+from tests.recorded import table_names
 
 
 def test_the_readme_says_what_the_published_results_say():
@@ -15,15 +16,15 @@ def test_the_readme_says_what_the_published_results_say():
     assert found[0] == found[1] + publish.leading_results() + found[2]
     assert "SmallNet 64-d without exchange" in found[0]
     for path in publish.PUBLISHED.glob("*/README.md"):
-        assert path.read_text().endswith(results_text(path.parent))
+        assert path.read_text().endswith(results_text(publish.published_results(path.parent)))
 
 
 def test_claims_and_numbers_are_those_of_the_published_results():
-    """Of every study that was published since there are any."""
+    """Of every published study."""
     for path in publish.PUBLISHED.glob("*/claims.md"):
         results = publish.published_results(path.parent)
         assert path.read_text() == claims_text(judge(results))
-        assert (path.parent / "results.csv").read_text() == numbers_csv(results.values())
+        assert (path.parent / "results.csv").read_text() == numbers_csv(results)
 
 
 def test_the_readme_says_what_the_benchmark_says():
@@ -35,9 +36,16 @@ def test_the_readme_says_what_the_benchmark_says():
 
 def test_a_study_that_has_not_run_is_not_published(tmp_path, monkeypatch):
     monkeypatch.setattr(publish, "PUBLISHED", tmp_path / "published")
-    with pytest.raises(StudyError, match="has no results of today: run the study first"):
+    with pytest.raises(StudyError, match="has no results of the current parameters, data"):
         publish.publish(Study.load("smoke", outputs=tmp_path))
     assert not list((tmp_path / "published").rglob("*"))
+
+
+def test_published_results_are_of_this_schema_and_of_known_tables():
+    for folder in (path.parent for path in publish.PUBLISHED.glob("*/claims.md")):
+        results = publish.published_results(folder)
+        assert [table.table for table in results] == table_names()
+        assert {table.profile.name for table in results} == {folder.name}
 
 
 def test_pictures_of_the_readme_are_there():

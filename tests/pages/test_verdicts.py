@@ -1,4 +1,4 @@
-"""Claims are judged by whole intervals, and the paper's own numbers bear all of them out."""
+"""Claims are judged by whole intervals, and the paper's own numbers reproduce all of them."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from dvelib.pages.verdicts import (
     NOT_TESTABLE,
     REPRODUCED,
     RULES,
+    TableWithoutResults,
     claims_text,
     judge,
 )
@@ -14,8 +15,8 @@ from dvelib.paper.claims import CLAIMS
 from tests.recorded import of_the_paper, recorded, table_names
 
 MATCHING = "ablation_exchange_matching"
-EXCHANGE_AT_3 = "At 3 dimensions exchange changes matching across identities little."
-REPAIRS = "Exchange repairs that"
+EXCHANGE_AT_3 = "At 3 dimensions, exchange changes the matching error across identities little."
+REPAIRS = "From 16 dimensions on, exchange lowers the matching error"
 
 
 def found(findings, sentence):
@@ -25,13 +26,13 @@ def found(findings, sentence):
 
 def by_exchange(gain, width=0.002):
     """Results of matching where exchange lowers an error of 10 by so much."""
-    return {MATCHING: recorded(MATCHING, lambda row, _: 10 - gain * row.exchange, width)}
+    return [recorded(MATCHING, lambda row, _: 10 - gain * row.exchange, width)]
 
 
 @pytest.mark.parametrize("sentence", [claim.sentence for claim in CLAIMS])
 def test_the_papers_own_numbers_reproduce_its_claims(sentence):
     """So every sentence says what the paper found, and reads the effects that it means to."""
-    finding = found(judge({name: of_the_paper(name) for name in table_names()}), sentence)
+    finding = found(judge([of_the_paper(name) for name in table_names()]), sentence)
     assert finding.verdict == REPRODUCED
     assert [m for m in finding.tested if m.verdict != REPRODUCED] == []
 
@@ -67,8 +68,8 @@ class TestJudge:
         ("gain", "width", "verdict", "reason"),
         [
             (1, 0.5, REPRODUCED, "the whole interval lies above zero"),
-            (1, 2.5, NOT_REPRODUCED, "the interval holds zero"),
-            (-1, 0.5, NOT_REPRODUCED, "goes the other way: the whole interval lies below zero"),
+            (1, 2.5, NOT_REPRODUCED, "the interval contains zero"),
+            (-1, 0.5, NOT_REPRODUCED, "the effect is opposite: the whole interval lies below zero"),
         ],
     )
     def test_an_effect(self, gain, width, verdict, reason):
@@ -84,7 +85,7 @@ class TestJudge:
     def test_one_measurement_that_disagrees_refutes(self):
         with_it = {3: 9.0, 16: 12.0, 32: 8.0, 64: 8.0}
         table = recorded(MATCHING, lambda r, _: with_it[r.dimension] if r.exchange else 10.0)
-        finding = found(judge({MATCHING: table}), REPAIRS)
+        finding = found(judge([table]), REPAIRS)
         assert finding.verdict == NOT_REPRODUCED
         assert finding.summary == (
             "2 of 3 measurements as claimed; effect -2.00 (-2.00 to -2.00) px to "
@@ -93,7 +94,7 @@ class TestJudge:
 
     def test_rows_that_did_not_run_are_named(self):
         table = recorded(MATCHING, lambda row, _: None if row.dimension == 32 else 9 - row.exchange)
-        finding = found(judge({MATCHING: table}), REPAIRS)
+        finding = found(judge([table]), REPAIRS)
         assert finding.verdict == REPRODUCED and len(finding.tested) == 2
         (missing,) = [m for m in finding.measurements if m.verdict == NOT_TESTABLE]
         assert missing.reason == (
@@ -101,22 +102,23 @@ class TestJudge:
             "SmallNet 32-d with exchange"
         )
         assert missing.published == pytest.approx(5.81 - 2.79)
-        assert finding.summary.endswith("1 could not be taken.")
+        assert finding.summary.endswith("1 not measured.")
 
     @pytest.mark.parametrize("state", ["failed", "not run yet", "out of date"])
     def test_a_table_without_results(self, state):
-        finding = found(judge({MATCHING: {"title": "Matching", "state": state}}), REPAIRS)
+        table = TableWithoutResults(MATCHING, MATCHING, "Matching", state)
+        finding = found(judge([table]), REPAIRS)
         assert finding.verdict == NOT_TESTABLE
         assert finding.summary == f"No measurement: Matching: {state}."
 
     def test_a_profile_without_the_table(self):
-        findings = judge({})
+        findings = judge([])
         assert {finding.verdict for finding in findings} == {NOT_TESTABLE}
-        assert "no table of this profile is about it" in findings[0].summary
+        assert "this profile has no table about it" in findings[0].summary
 
     def test_results_without_the_effects(self):
-        table = recorded(MATCHING, lambda row, _: 1.0) | {"effects": []}
-        finding = found(judge({MATCHING: table}), REPAIRS)
+        table = recorded(MATCHING, lambda row, _: 1.0).model_copy(update={"effects": ()})
+        finding = found(judge([table]), REPAIRS)
         assert finding.verdict == NOT_TESTABLE and "no such effect" in finding.summary
 
 

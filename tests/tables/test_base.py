@@ -1,23 +1,44 @@
-"""What every table records and says of its effects and intervals."""
+"""What every table says of its rows, effects and intervals."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dvelib import StudyError
 from dvelib.study.plan import Row
 from dvelib.study.profiles import RowSpec
-from dvelib.tables.base import StudyTable
+from dvelib.tables.base import StudyTable, interval_text
+from dvelib.tables.matching_table import MatchingTable
+from dvelib.tables.results import EffectNumbers, Measure
 
 ERRORS = {"SmallNet 3-d without exchange": 6.0, "SmallNet 3-d with exchange": 5.0}
 
 
-class Table(StudyTable):
-    """Two rows that ran and two that did not, with errors of our choosing."""
+class Statistics:
+    """Errors of our choosing, of two rows."""
 
-    unit, units, baseline, measures = "px", "image pairs", "same place", ("same", "different")
+    baseline = "same place"
+    measures = tuple(Measure(name=name, title=name) for name in ("same", "different"))
+
+    def __init__(self, seeds):
+        self.seeds = seeds
+
+    def unit_errors(self, label, measure):
+        shift = np.arange(self.seeds) * (label == "SmallNet 3-d with exchange")
+        return pd.DataFrame(ERRORS[label] + np.zeros((4, 1)) + shift)
+
+    def baseline_errors(self, label, measure):
+        return pd.DataFrame(np.full((4, self.seeds), 9.0))
+
+
+class Table(StudyTable):
+    """Two rows that the profile runs and two that it does not."""
+
+    unit, test_units = "px", "image pairs"
+    statistics = test_faces = None
 
     def __init__(self, seeds=1):
-        self.seeds = seeds
+        self.statistics = Statistics(seeds)
         specs = [
             RowSpec(architecture="smallnet", dimension=d, exchange=e)
             for d in (3, 16)
@@ -28,42 +49,30 @@ class Table(StudyTable):
             for s in specs
         )
 
-    def unit_errors(self, label, measure):
-        shift = np.arange(self.seeds) * (label == "SmallNet 3-d with exchange")
-        return pd.DataFrame(ERRORS[label] + np.zeros((4, 1)) + shift)
-
-    def baseline_errors(self, label, measure):
-        return pd.DataFrame(np.full((4, self.seeds), 9.0))
-
-    made = measured_on = numbers = None
-
 
 def test_all_effects_are_recorded_also_those_that_were_not_measured():
     effects = Table().effects
-    assert {len(line) for line in effects} == {11}
     # 2 exchanges, 2 dimensions, 4 baselines; two measures of each.
     assert len(effects) == 16
-    measured = [line for line in effects if line["seeds"]]
+    measured = [line for line in effects if line.measured]
     assert len(measured) == 2 * (1 + 2)
     exchange = measured[0]
-    assert exchange == {
+    assert exchange.measured == EffectNumbers(
+        before=6.0, after=5.0, effect=1.0, low=1.0, high=1.0, seeds=1
+    )
+    assert exchange.model_dump(exclude={"measured"}) == {
         "compares": "exchange",
         "measure": "same",
         "first": "SmallNet 3-d without exchange",
         "second": "SmallNet 3-d with exchange",
+        "shared": "SmallNet 3-d",
         "published": 1.0,
-        "before": 6.0,
-        "after": 5.0,
-        "effect": 1.0,
-        "low": 1.0,
-        "high": 1.0,
-        "seeds": 1,
     }
-    assert [line["first"] for line in measured[2:]] == ["same place"] * 4
-    assert {line["published"] for line in effects if line["compares"] == "baseline"} == {None}
+    assert [line.first for line in measured[2:]] == ["same place"] * 4
+    assert {line.published for line in effects if line.compares == "baseline"} == {None}
 
 
-def test_effects_to_read_are_those_measured():
+def test_a_frame_of_effects_has_those_measured():
     frame = Table().effects_of("exchange", "different")
     assert frame.to_dict("records") == [
         {
@@ -82,22 +91,25 @@ def test_effects_to_read_are_those_measured():
 
 
 def test_seeds_count_in_an_effect_and_its_interval():
-    (line,) = [e for e in Table(seeds=3).effects if e["seeds"] and e["compares"] == "exchange"][:1]
-    assert line["seeds"] == 3
-    assert line["effect"] == pytest.approx(0)  # gains of 1, 0 and -1
-    assert line["low"] < -0.5 and line["high"] > 0.5
+    (line,) = [e for e in Table(seeds=3).effects if e.measured and e.compares == "exchange"][:1]
+    assert line.measured.seeds == 3
+    assert line.measured.effect == pytest.approx(0)  # gains of 1, 0 and -1
+    assert line.measured.low < -0.5 and line.measured.high > 0.5
 
 
-@pytest.mark.parametrize(
-    ("seeds", "text"),
-    [
-        (
-            1,
-            "95 % bootstrap interval over image pairs of one seed, which gives no interval over "
-            "seeds",
-        ),
-        (3, "95 % bootstrap interval over image pairs and 3 seeds"),
-    ],
-)
-def test_an_interval_says_what_it_rests_on(seeds, text):
-    assert Table(seeds).interval == text
+def test_twins_differ_by_one_thing_and_both_have_results():
+    ((without, with_exchange),) = Table().row_twins("exchange")
+    assert (without.label, with_exchange.label) == tuple(ERRORS)
+    assert Table().row_twins("finetuned") == []
+
+
+def test_an_interval_says_what_it_rests_on():
+    over = "95 % bootstrap interval over image pairs"
+    one = f"{over} of one seed; it does not include the variation between seeds"
+    assert interval_text("image pairs", "seeds", 1) == Table().interval == one
+    assert Table(3).interval == f"{over} and 3 seeds"
+
+
+def test_an_unknown_table_is_an_error_that_names_the_known_ones():
+    with pytest.raises(StudyError, match="smoke has no table 'none'; it has learned_embeddings"):
+        MatchingTable("none", "smoke")

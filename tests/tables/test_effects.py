@@ -8,8 +8,12 @@ import pytest
 
 from dvelib.checkpoints.specifications import read_yaml
 from dvelib.common.files import ROOT
-from dvelib.study.profiles import TableSpec
-from dvelib.tables.effects import effect, row_pairs
+from dvelib.evaluation.matching_errors import COSINE, PROTOCOLS, SETTINGS
+from dvelib.study.plan import Row
+from dvelib.study.profiles import RowSpec, TableSpec
+from dvelib.tables.effects import effects_frame, measure_effect, product_effects, row_pairs
+from dvelib.tables.matching_statistics import MatchingStatistics
+from dvelib.tables.results import EffectNumbers
 
 
 def pairs_of(name):
@@ -57,24 +61,34 @@ def test_the_order_of_rows_does_not_matter():
 class TestEffect:
     def test_is_the_first_less_the_second(self):
         first = pd.DataFrame({0: [3.0, 5.0], 1: [4.0, 6.0]})
-        found = effect(first, first - 1)
-        assert found == {
-            "before": 4.5,
-            "after": 3.5,
-            "effect": 1.0,
-            "low": 1.0,
-            "high": 1.0,
-            "seeds": 2,
-        }
+        found = measure_effect(first, first - 1)
+        assert found == EffectNumbers(before=4.5, after=3.5, effect=1.0, low=1.0, high=1.0, seeds=2)
 
     def test_compares_the_same_units(self):
         """Units that vary far more than the effect do not hide it."""
         errors = pd.DataFrame({0: np.random.default_rng(0).normal(scale=100, size=50)})
         noise = np.random.default_rng(1).normal(scale=0.1, size=(50, 1))
-        found = effect(errors, errors - 1 + noise)
-        assert 0.9 < found["low"] < found["effect"] < found["high"] < 1.1
+        found = measure_effect(errors, errors - 1 + noise)
+        assert 0.9 < found.low < found.effect < found.high < 1.1
 
     def test_units_without_an_error_are_left_out(self):
         first = pd.DataFrame({0: [3.0, np.nan, 5.0]})
-        found = effect(first, first - 1)
-        assert (found["before"], found["low"], found["high"]) == pytest.approx((4, 1, 1))
+        found = measure_effect(first, first - 1)
+        assert (found.before, found.low, found.high) == pytest.approx((4, 1, 1))
+
+
+def test_raw_products_beside_cosine():
+    frame = pd.DataFrame({"pair": [0, 1], "error": [3.0, 5.0]})
+    errors = {
+        (protocol, setting, "descriptors"): frame.assign(error=frame.error - gain)
+        for protocol, gain in ((PROTOCOLS[0], 0), (COSINE, 2))
+        for setting in SETTINGS
+    }
+    statistics = MatchingStatistics({"A": [errors]}, (PROTOCOLS[0], COSINE))
+    specs = [RowSpec(architecture="smallnet", dimension=d, exchange=True) for d in (3, 16)]
+    rows = [Row(specs[0], "A", {}, ("e",)), Row(specs[1], "B", {}, ())]
+    effects = product_effects(rows, statistics)
+    assert [(e.shared, e.measure) for e in effects] == [(i, s) for i in "AB" for s in SETTINGS]
+    assert [e.measured and e.measured.effect for e in effects] == [2, 2, None, None]
+    lines = effects_frame(effects, {"A": 3, "B": 16}, "products", SETTINGS)
+    assert list(lines.columns[3:6]) == ["raw", "cosine", "effect"] and len(lines) == 2

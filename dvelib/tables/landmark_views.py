@@ -1,0 +1,144 @@
+"""What a notebook shows of a table of landmark errors: frames and pictures' contents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from dvelib.data.landmark_names import FIVE_LANDMARKS, landmark_names
+from dvelib.describers.embedding import describe_images
+from dvelib.evaluation.landmark_errors import MEAN_SHAPE, mean_shape
+from dvelib.study.plan import Row
+from dvelib.tables.landmark_table import FewAnnotationsTable, RegressionTable
+from dvelib.training.regressors import predict
+
+__all__ = [
+    "comparison",
+    "error_bars",
+    "errors_by_count",
+    "example_faces",
+    "few_comparison",
+    "landmark_shape",
+    "reference_lines",
+    "virtual_keypoints",
+]
+
+GROUPS = ("best", "median", "worst")  # of example faces
+
+
+def comparison(table: RegressionTable) -> pd.DataFrame:
+    """Paper beside ours with its interval, a line for each row, then one for the mean shape."""
+    lines = {row.label: _line(table, row) for row in table.rows}
+    trivial = table.statistics.mean_shape_number()
+    lines[MEAN_SHAPE.capitalize()] = {
+        ("ours", "error"): trivial.mean,
+        ("ours", "low"): trivial.low,
+        ("ours", "high"): trivial.high,
+    }
+    columns = pd.MultiIndex.from_tuples(next(iter(lines.values())))
+    return pd.DataFrame.from_dict(lines, orient="index").reindex(columns=columns)
+
+
+def _line(table: RegressionTable, row: Row) -> dict[tuple[str, str], object]:
+    ours = table.statistics.number(row.label).model_dump() if row.embeddings else {}
+    return {
+        ("paper", "error"): row.published.get(table.measure.name),
+        ("ours", "error"): ours.get("mean"),
+        ("ours", "low"): ours.get("low"),
+        ("ours", "high"): ours.get("high"),
+        ("seeds", "number"): ours.get("seeds"),
+        ("seeds", "spread"): ours.get("spread"),
+    }
+
+
+def few_comparison(table: FewAnnotationsTable) -> pd.DataFrame:
+    """Paper beside ours, both with the deviation over picks of annotated images."""
+    frame = comparison(table)
+    deviations = [row.published.get("std_iod") for row in table.rows]
+    frame.insert(1, ("paper", "deviation"), [*deviations, None])  # the mean shape has none
+    return frame.rename(columns={"spread": "deviation", "seeds": "picks"})
+
+
+def errors_by_count(table: FewAnnotationsTable) -> pd.DataFrame:
+    """embedding, images, error, deviation, kind (paper or ours): for a chart of errors by count."""
+    lines = []
+    for row in table.rows:
+        about = (row.spec.embedding_label, row.spec.annotations)
+        paper = (row.published.get(key) for key in ("mean_iod", "std_iod"))
+        lines.append((*about, *paper, "paper"))
+        if row.embeddings:
+            ours = table.statistics.number(row.label)
+            lines.append((*about, ours.mean, ours.spread, "ours"))
+    return pd.DataFrame(lines, columns=["embedding", "images", "error", "deviation", "kind"])
+
+
+def error_bars(table: RegressionTable) -> pd.DataFrame:
+    """label, setting, error, low, high, kind (ours or paper): for `dvelib.plots.error_bars`."""
+    lines, where = [], table.test_faces.title
+    for row in table.rows_with_results:
+        ours = table.statistics.number(row.label)
+        lines.append((row.label, where, ours.mean, ours.low, ours.high, "ours"))
+        if paper := row.published.get(table.measure.name):
+            lines.append((row.label, where, paper, paper, paper, "paper"))
+    columns = ["label", "setting", "error", "low", "high", "kind"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def reference_lines(table: RegressionTable) -> dict[str, float]:
+    """The error of the mean training shape, by its name."""
+    return {MEAN_SHAPE: table.statistics.mean_shape_number().mean}
+
+
+def landmark_shape(table: RegressionTable) -> dict[str, object]:
+    """Names, mean shape and reference of `dvelib.plots.error_per_landmark`."""
+    shape = mean_shape(table.training_faces)
+    reference = {MEAN_SHAPE: np.nanmean(table.statistics.mean_shape, axis=0)}
+    return {"names": landmark_names(len(shape)), "shape": shape, "reference": reference}
+
+
+def example_faces(table: RegressionTable, label: str, each: int = 6) -> dict[str, object]:
+    """Test faces with the smallest, middle and largest errors of a row's embedding.
+
+    For `dvelib.plots.predicted_landmarks`; so many of each, less where there are few faces.
+    """
+    faces, errors = table.faces(label), table.statistics.image_errors(label)
+    chosen, each = chosen_examples(errors, each)
+    return {
+        "images": faces.cropped(chosen),
+        "truth": faces.landmarks[chosen],
+        "predicted": table.regressors[label][0].predicted[chosen],
+        "titles": [f"{errors[i]:.1f} %" for i in chosen],
+        "rows": dict.fromkeys(GROUPS, each),
+    }
+
+
+def chosen_examples(errors: pd.Series, each: int) -> tuple[np.ndarray, int]:
+    """Indices of the smallest, middle and largest errors, and how many there are of each."""
+    order = errors.argsort().to_numpy()
+    each = min(each, len(order) // len(GROUPS) or 1)
+    middle = (len(order) - each) // 2
+    return np.concatenate([order[:each], order[middle:][:each], order[-each:]]), each
+
+
+def virtual_keypoints(table: RegressionTable, label: str, count: int = 4) -> dict[str, object]:
+    """Virtual keypoints of at most five landmarks on the first test faces.
+
+    For `dvelib.plots.virtual_keypoints`.
+    """
+    faces = table.faces(label)
+    images = faces.cropped(slice(count))
+    maps = describe_images(table.first_seed[label].network, images)
+    regressor = table.regressors[label][0].network
+    predicted, virtual = predict(regressor, maps, faces.cropped_size)
+    shown = evenly_spread(faces.landmarks.shape[1], len(FIVE_LANDMARKS))
+    return {
+        "images": images,
+        "virtual": virtual[:, shown],
+        "predicted": predicted[:, shown],
+        "truth": faces.landmarks[: len(images)][:, shown],
+    }
+
+
+def evenly_spread(count: int, shown: int) -> np.ndarray:
+    """At most ``shown`` of the indices below ``count``, evenly spread."""
+    return np.arange(count) if count <= shown else np.arange(shown) * count // shown
