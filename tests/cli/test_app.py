@@ -33,7 +33,7 @@ ALL = collect(app)
 COMMANDS = {path: command for path, command in ALL.items() if command.default_command}
 
 
-def test_the_commands_are_those_of_the_readme():
+def test_the_commands_are_these():
     assert sorted(" ".join(path) for path in COMMANDS) == [
         "annotate",
         "bench",

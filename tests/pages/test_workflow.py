@@ -23,7 +23,7 @@ from tests.browser.checks import problems
 COMMAND = [sys.executable, "-m", "dvelib.cli", "study", "--profile", "smoke", "--outputs"]
 
 
-# What the run that gets killed is for: embeddings, regressors on them and their table.
+# The target of the run that gets killed: a table, which needs embeddings and regressors.
 TARGET = "tables/ablation_exchange_regression_mafl/page.ipynb"
 
 
@@ -114,7 +114,7 @@ def test_landmark_errors_are_those_of_the_predictions_kept_beside_the_regressors
         assert row["ours"]["iod"]["low"] <= error <= row["ours"]["iod"]["high"]
 
 
-def test_pages_ask_nothing_of_the_network(finished):
+def test_pages_load_nothing_from_the_network(finished):
     for page in (finished / "smoke" / "site").rglob("*.html"):
         text = page.read_text()
         assert not re.search(r'(?:src|href)="(?:https?:)?//', text), page
