@@ -63,7 +63,7 @@ rule embedding:
     resources:
         gpu=min(1, GPUS),
     shell:
-        "{DVE} train {wildcards.name} {OPTIONS}"
+        "{DVE} train study {wildcards.name} {OPTIONS}"
 
 
 rule regressor:
@@ -77,7 +77,7 @@ rule regressor:
     resources:
         gpu=min(1, GPUS),
     shell:
-        "{DVE} regress {wildcards.name} {OPTIONS}"
+        "{DVE} regress study {wildcards.name} {OPTIONS}"
 
 
 rule embedding_page:
@@ -89,7 +89,7 @@ rule embedding_page:
     params:
         digest=STUDY.embedding_page_digest(),
     shell:
-        "{DVE} embedding-page {wildcards.name} {OPTIONS}"
+        "{DVE} page embedding {wildcards.name} {OPTIONS}"
 
 
 rule explorer_page:
@@ -102,7 +102,7 @@ rule explorer_page:
     params:
         digest=STUDY.explorer_digest(),
     shell:
-        "{DVE} explorer-page {OPTIONS}"
+        "{DVE} page explorer {OPTIONS}"
 
 
 rule table:
@@ -115,7 +115,7 @@ rule table:
     params:
         digest=lambda wildcards: STUDY.table_digest(wildcards.table),
     shell:
-        "{DVE} table {wildcards.table} {OPTIONS}"
+        "{DVE} page table {wildcards.table} {OPTIONS}"
 
 
 onerror:

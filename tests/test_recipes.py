@@ -103,10 +103,10 @@ def test_each_recipe_is_a_command(published, tmp_path, capsys):
         main(
             [
                 "regress",
+                "benchmark",
+                "synthetic",
                 "--embedding",
                 str(published),
-                "--on",
-                "synthetic",
                 *named,
                 "--limit",
                 "8",
@@ -127,5 +127,5 @@ def test_each_recipe_is_a_command(published, tmp_path, capsys):
 
 
 def test_a_recipe_that_lacks_its_embedding_says_so(capsys):
-    assert main(["regress", "--on", "mafl"]) == 2
-    assert "dve regress --on takes --embedding" in capsys.readouterr().err
+    assert main(["regress", "benchmark", "mafl"]) == 2
+    assert "dve regress benchmark needs a value for --embedding" in capsys.readouterr().err

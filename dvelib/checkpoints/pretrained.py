@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dvelib.common.errors import StudyError
-from dvelib.data.cache import cache_folder
 
 if TYPE_CHECKING:
     from dvelib.checkpoints.storage import Embedding
@@ -61,6 +60,8 @@ def pretrained_folder(name: str) -> Path:
 
     That of the regressor holds its embedding, too.
     """
+    from dvelib.data.cache import cache_folder  # imports pandas; the command line needs the names
+
     parts = {name: ""} | ({LANDMARKS_ON: "embedding"} if name == LANDMARKS else {})
     files = {
         path: f"{place}/{path.name}".lstrip("/")

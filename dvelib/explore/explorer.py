@@ -13,7 +13,7 @@ __all__ = ["Explorer"]
 
 NO_REGRESSOR = (
     "No landmark regressor fits these embeddings and faces. `make study` trains some; "
-    "`dve regress` learns your own landmarks, and the parameter `regressor` brings them here."
+    "`dve regress labels` learns your own landmarks; the parameter `regressor` shows them here."
 )
 NO_LANDMARKS = "These pictures have no landmarks to be measured by: `dve annotate` sets some."
 

@@ -1,6 +1,6 @@
 """The method on a user's own pictures: training an embedding, and the folders that results go to.
 
-What ``dve train --images`` does; landmarks are in `dvelib.own.own_landmarks` and
+What ``dve train images`` does; landmarks are in `dvelib.own.own_landmarks` and
 `dvelib.own.predictor`.
 A result has a folder of its own, beside the folder of pictures unless told otherwise.
 ``origin.json`` in it says what it was made from: the same command goes on with it or finds it
@@ -195,7 +195,7 @@ def need_kind(folder: Path, kind: str) -> None:
     path = folder / storage.SPECIFICATION
     if path.exists() and ("architecture" in read_json(path)) != (kind == "embedding"):
         other = {"embedding": "a regressor", "regressor": "an embedding"}[kind]
-        maker = {"embedding": "dve train", "regressor": "dve regress"}[kind]
+        maker = {"embedding": "dve train images", "regressor": "dve regress labels"}[kind]
         raise StudyError(f"{folder} holds {other}: name the {kind} that {maker} made")
 
 

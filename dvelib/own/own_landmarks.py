@@ -1,6 +1,6 @@
 """Landmarks on a user's own pictures, learned from a few that are labelled.
 
-What ``dve regress --landmarks`` does. Below `FEW` labelled pictures, each is shown in many warped
+What ``dve regress labels`` does. Below `FEW` labelled pictures, each is shown in many warped
 copies, by the protocol and at the rate that the paper has for few annotations; from there on they
 are shown as they are, on the published schedule at half length.
 

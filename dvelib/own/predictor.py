@@ -70,7 +70,7 @@ class Predictor:
 
 
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
-    """The predictor that a regressor's folder holds, made by ``dve regress``.
+    """The predictor that a regressor's folder holds, made by ``dve regress labels``.
 
     ``five-landmarks`` is the pretrained one (see `dvelib.checkpoints.pretrained`). A regressor of
     a study works, too, as long as the study's embeddings are where they were.

@@ -1,4 +1,4 @@
-"""What a notebook shows: figures with text alternatives, tables, sentences, facts."""
+"""Display results in a notebook: figures with text alternatives, tables, sentences and facts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ __all__ = ["definition_list", "say", "show", "show_table"]
 
 
 def show(figure: Figure, alt: str, caption: str | None = None) -> None:
-    """Display a matplotlib figure as an HTML figure with its text alternative, and close it.
+    """Display a matplotlib figure as an HTML figure with a text alternative, and close it.
 
-    Drawn at twice the screen's resolution, shown never wider than the page.
-    Raises ValueError without a text alternative.
+    ``alt`` describes the figure for readers who cannot see it. The picture has twice the
+    resolution of the screen and is never wider than the page.
+    Raises ValueError where ``alt`` is empty.
     """
     if not alt or not alt.strip():
-        raise ValueError("a figure needs a text alternative: say in `alt` what it shows")
+        raise ValueError("a figure needs a text alternative: describe it in `alt`")
     from matplotlib import pyplot
 
     png, width = figure_png(figure)
@@ -33,26 +34,26 @@ def show(figure: Figure, alt: str, caption: str | None = None) -> None:
 def show_table(
     frame: DataFrame, caption: str, *, highlight: DataFrame | None = None, decimals: int = 2
 ) -> None:
-    """Display a frame as an HTML table with a caption, scrolling inside itself.
+    """Display a frame as an HTML table with a caption. A wide table scrolls inside itself.
 
-    The index gives the row headers, except a plain 0, 1, 2...: then the first column does. Two
-    levels of columns become grouped headers. None and NaN show as a dash.
-    ``highlight``: booleans in the frame's shape, True where a cell stands out; ``decimals``:
-    digits of numbers that are not whole. Raises ValueError where the shape of ``highlight``
-    differs.
+    The row headers are the index, or the first column where the index is 0, 1, 2... Two levels of
+    columns become grouped headers. None and NaN appear as a dash.
+    ``highlight``: booleans in the shape of the frame, True for a cell in bold; ``decimals``: digits
+    after the point of numbers that are not whole.
+    Raises ValueError where the shape of ``highlight`` differs from the frame's.
     """
     _display(table_html(frame, caption, highlight, decimals), frame.to_string())
 
 
 def say(markdown: str) -> None:
-    """Display markdown: for sentences whose numbers come from results."""
+    """Display markdown text, for sentences whose numbers come from results."""
     from IPython.display import display
 
     display({"text/markdown": markdown, "text/plain": markdown}, raw=True)
 
 
 def definition_list(mapping: Mapping[str, Any]) -> None:
-    """Display facts, name by name: what made this, on which data, how long it took."""
+    """Display facts as a list of names and values, such as the data, the steps and the hours."""
     lines = "\n".join(f"{name}: {plain_text(value)}" for name, value in mapping.items())
     _display(facts_html(mapping), lines)
 

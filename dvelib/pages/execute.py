@@ -1,7 +1,8 @@
-"""Executing notebooks with papermill.
+"""Execute notebooks with papermill.
 
-A notebook is renamed to its own name only after it has run to the end. Where it fails,
-`failure.json` holds the reason in one sentence, and the index shows that instead of older numbers.
+An executed notebook gets its name only after its last cell has run. After a failure,
+``failure.json`` holds the reason in one sentence, and the index of the site shows the reason
+instead of older numbers.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import FAILURE, ROOT, record_failure
 from dvelib.common.progress import lines_only
 
-__all__ = ["execute"]
+__all__ = ["execute", "failure_reason"]
 
-_START_SECONDS = 300  # a busy machine takes its time to start a kernel
+_START_SECONDS = 300  # starting a kernel can take minutes on a busy machine
 
 
 def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path = ROOT) -> None:
-    """Execute a notebook with papermill, from the repository root, and keep it as ``output``.
+    """Execute a notebook with papermill in the folder ``cwd`` and save it as ``output``.
 
-    A parameter whose default is None and whose comment says "required" must be given. What the
-    notebook prints goes to our stderr as it comes.
-    Raises StudyError for a parameter that is unknown or lacking, and where the notebook fails;
-    then ``failure.json`` beside the output says why in a sentence, ``<stem>.failed.ipynb`` is
-    the notebook as far as it came, and an older output stays.
+    A parameter must be given if its default is None and its comment says "required". The
+    notebook's prints appear on stderr at once.
+    Raises StudyError for an unknown or missing parameter, and where a cell fails. After a failure,
+    ``failure.json`` beside the output holds the reason in one sentence, ``<stem>.failed.ipynb``
+    holds the cells that ran, and an older output stays.
     """
     notebook, output = Path(notebook).resolve(), Path(output).resolve()
     failed = output.with_name(f"{output.stem}.failed.ipynb")
@@ -40,7 +41,7 @@ def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path = ROOT)
     except Exception as error:
         if temporary.exists():
             os.replace(temporary, failed)
-        message = _sentence(error)
+        message = failure_reason(error)
         kind = output.parent.parent.name.removesuffix("s")
         record_failure(output.parent, f"{kind} {output.parent.name}", message)
         raise StudyError(message) from error
@@ -71,7 +72,7 @@ def _check_parameters(notebook: Path, parameters: dict) -> None:
 def _run(notebook: Path, parameters: dict, output: Path, cwd: Path) -> None:
     import papermill
 
-    with lines_only():  # the kernel inherits it
+    with lines_only():  # an environment variable, which the kernel inherits
         papermill.execute_notebook(
             str(notebook),
             str(output),
@@ -86,9 +87,11 @@ def _run(notebook: Path, parameters: dict, output: Path, cwd: Path) -> None:
         )
 
 
-def _sentence(error: Exception) -> str:
-    """What went wrong in one line; of a mistake a user can mend, only its own message."""
-    # papermill reports the notebook's exception by its name and text.
+def failure_reason(error: BaseException) -> str:
+    """The reason of a failure in one line: a StudyError's message, or the error's name and text.
+
+    papermill reports an exception inside a notebook by its name (``ename``) and text (``evalue``).
+    """
     name = getattr(error, "ename", type(error).__name__)
     text = getattr(error, "evalue", str(error)).strip()
     first = text.splitlines()[0].strip() if text else ""

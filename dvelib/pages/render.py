@@ -1,7 +1,7 @@
-"""Executed notebooks as pages that stand alone.
+"""Turn executed notebooks into HTML pages that need no other file and no network.
 
-A page is one file and asks nobody for anything: style and figures are inside, maths is MathML,
-and a content security policy makes the browser hold it to that.
+A page holds its style and its figures, and its equations are MathML. A content security policy in
+the page forbids the browser to load anything else.
 """
 
 from __future__ import annotations
@@ -21,18 +21,24 @@ if TYPE_CHECKING:
 __all__ = ["CLAIMS", "INDEX", "NUMBERS", "links", "render", "render_titled"]
 
 INDEX, CLAIMS, NUMBERS = "index.html", "claims.html", "results.csv"
-# What every page of a site links to.
+# Every page of a site links to these: address, then words.
 _NAVIGATION = {INDEX: "All tables", CLAIMS: "Claims", NUMBERS: "Numbers (CSV)"}
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
 
 
 def render(notebook: Path, *, home: str | None = f"../{INDEX}") -> str:
-    """An executed notebook as a complete HTML page; ``home``: the address of the index, if any."""
+    """The HTML page of an executed notebook.
+
+    ``home``: the address of the site's index, seen from the page; None for a page without a site.
+    """
     return render_titled(notebook, home)[1]
 
 
 def links(home: str | None, here: str | None = None) -> list[dict]:
-    """What a page links to: address, words, and whether it is the page itself (``here``)."""
+    """The links of a page to its site: address, words, and whether the link leads to itself.
+
+    ``home``: as in `render`; ``here``: the file name of the page, if it is one of those linked.
+    """
     if home is None:
         return []
     folder = home.removesuffix(INDEX)
@@ -43,7 +49,7 @@ def links(home: str | None, here: str | None = None) -> list[dict]:
 
 
 def render_titled(notebook: Path, home: str | None) -> tuple[str, str]:
-    """The title of an executed notebook, and its page."""
+    """The title of an executed notebook, and its HTML page; ``home`` as in `render`."""
     import nbformat
 
     document = nbformat.read(notebook, as_version=4)
@@ -66,7 +72,7 @@ def _exporter() -> HTMLExporter:
     from nbconvert import HTMLExporter
     from traitlets.config import Config
 
-    # Static forms only: a live widget or script has nothing to run it on a page.
+    # Only static forms of an output: a page has no kernel for widgets and allows no scripts.
     shown = [
         "text/html",
         "text/markdown",
@@ -110,7 +116,7 @@ def _title(notebook: Path) -> str:
 
 
 def _execution(papermill: dict) -> str:
-    """When and how long papermill ran the notebook, as far as it noted that."""
+    """The day and the duration of papermill's run; empty where the notebook does not hold them."""
     if not papermill.get("end_time") or not papermill.get("duration"):
         return ""
     return f"{papermill['end_time'][:10]}, in {duration(papermill['duration'])}"

@@ -1,4 +1,4 @@
-"""Handing a study over to Snakemake, which decides what has to run, and making its pages."""
+"""Run a study with Snakemake, and build its pages from the results."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ __all__ = ["build_pages", "run_workflow"]
 
 
 def run_workflow(study: Study, cores: str, rest: list[str]) -> int:
-    """Run Snakemake on the study; returns its exit status.
+    """Run whatever of the study has not been run yet; returns Snakemake's exit status.
 
-    One run at a time for a profile's outputs. The lock is the operating system's, so that a
-    killed run leaves none behind and the next one simply goes on.
+    ``cores``: a number of CPU cores, or "all". ``rest``: targets and options for Snakemake; without
+    a target the whole study runs.
+    Only one run at a time may write into the outputs of a profile. The lock is one of the
+    operating system, which releases it when the process ends, even if the process is killed.
+    Raises StudyError where another run holds the lock.
     """
     study.outputs.mkdir(parents=True, exist_ok=True)
     lock = FileLock(study.outputs / ".study.lock")
@@ -35,25 +38,26 @@ def run_workflow(study: Study, cores: str, rest: list[str]) -> int:
     except Timeout:
         raise StudyError(
             f"another run of the {study.name} study is at work in {study.outputs}: "
-            f"wait for it or stop it first"
+            f"wait until it ends, or stop it"
         ) from None
 
 
 def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
-    import torch  # takes seconds, and only a run needs it
+    import torch  # imported here because it takes seconds and building pages does not need it
 
     gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
     config = [f"profile={study.name}", f"gpus={gpus}"]
     config.append(f"outputs={study.outputs.parent}")
     if study.data_root:
         config.append(f"data={study.data_root}")
-    # Snakemake makes a target of what is forced, and nobody who names a target asks for the site.
-    whole = all(argument.startswith("-") for argument in rest)
+    # --forcerun adds the site to the targets, so it is left out where the user names targets.
+    has_targets = not all(argument.startswith("-") for argument in rest)
+    force_site = not has_targets and _misses_pages(study)
     return [
-        # First what was asked for: options that take several values would swallow a target.
         sys.executable,
         "-m",
         "snakemake",
+        # Before the options below: --quiet and --config would take a target as one more value.
         *rest,
         "--snakefile",
         str(ROOT / "Snakefile"),
@@ -69,16 +73,17 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
         "--quiet",
         "rules",
         "host",
-        *(["--forcerun", "site"] if whole and _lacks_pages(study) else []),
+        *(["--forcerun", "site"] if force_site else []),
         "--config",
         *config,
     ]
 
 
-def _lacks_pages(study: Study) -> bool:
-    """Whether the site, as a failed run left it, stands on pages that are not there.
+def _misses_pages(study: Study) -> bool:
+    """Whether the page of a table or embedding does not exist, as after a failed run.
 
-    Snakemake takes a file for done while it is newer than those of its sources that exist.
+    The site was then built without that page. Snakemake would keep that site, because it compares
+    the site's age only with the sources that exist; so the site has to be forced.
     """
     pages = [study.table_folder(name) / "page.ipynb" for name in study.tables]
     pages += [study.embedding_folder(name) / "page.ipynb" for name in study.embeddings]
@@ -86,7 +91,7 @@ def _lacks_pages(study: Study) -> bool:
 
 
 def build_pages(study: Study) -> Path:
-    """The site of a study from whatever of it has been run; returns its index."""
+    """Build the site of a study from the results so far; returns the path of its index page."""
     tables = [
         ExpectedTable(name, table.title, table.notebook, table.claim, study.table_digest(name))
         for name, table in study.tables.items()

@@ -274,7 +274,7 @@ def test_the_command_leaves_a_notebook_and_opens_it(folder, monkeypatch, capsys)
     assert main([*arguments, "--landmarks", "2"]) == 0  # ours can be written again
     path.write_text("{}")
     assert main([*arguments, "--landmarks", "2"]) == 2
-    assert "is there already and none of ours: move it away" in capsys.readouterr().err
+    assert "exists and dve annotate did not write it: move it away" in capsys.readouterr().err
     assert len(opened) == 2
 
 
@@ -294,7 +294,7 @@ def test_the_command_answers_mistakes_in_a_sentence(folder, options, message, ca
 
 
 def test_without_jupyterlab_the_command_says_what_to_install(folder, monkeypatch, capsys):
-    monkeypatch.setattr("dvelib.own.commands.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
     assert main(["annotate", "--images", str(folder), "--landmarks", "2"]) == 2
     assert "dve annotate needs jupyterlab: pip install" in capsys.readouterr().err
 

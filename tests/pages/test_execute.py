@@ -1,4 +1,4 @@
-"""Displays and execution, on tiny notebooks; pages and the index are in tests/site."""
+"""Displays in a notebook and the execution of notebooks, on tiny examples."""
 
 import json
 
@@ -107,10 +107,10 @@ class TestTable:
 
 
 class TestExecute:
-    def test_success_leaves_the_page_alone(self, executed):
+    def test_success_leaves_only_the_page(self, executed):
         assert [path.name for path in executed.parent.iterdir()] == ["page.ipynb"]
 
-    def test_failure_says_why_and_keeps_what_there_was(self, tmp_path, capfd):
+    def test_failure_leaves_its_reason_and_the_older_page(self, tmp_path, capfd):
         source = notebook(tmp_path / "bad.ipynb", "print('so far')", FAILS, "print('never')")
         output = tmp_path / "tables" / "bad" / "page.ipynb"
         output.parent.mkdir(parents=True)
@@ -150,5 +150,5 @@ class TestExecute:
 
     def test_other_exceptions_keep_their_name_and_first_line(self):
         error = ValueError("shapes differ\nand more")
-        assert execute._sentence(error) == "ValueError: shapes differ"
-        assert execute._sentence(KeyboardInterrupt()) == "KeyboardInterrupt"
+        assert execute.failure_reason(error) == "ValueError: shapes differ"
+        assert execute.failure_reason(KeyboardInterrupt()) == "KeyboardInterrupt"

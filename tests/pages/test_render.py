@@ -1,4 +1,4 @@
-"""A page holds all it shows, in the order and the form that every reader can use."""
+"""A page needs no other file, and people with screen readers can use it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def page(executed):
 
 
 class TestRender:
-    def test_asks_nobody_for_anything(self, page):
+    def test_loads_nothing_from_elsewhere(self, page):
         assert_offline(page)
 
     def test_structure(self, page):
@@ -44,7 +44,7 @@ class TestRender:
         assert "progress\n" not in soup.main.text
         assert soup.select("main > .scroll > pre")[-1].text == "2"
 
-    def test_maths_is_mathml(self, page):
+    def test_equations_are_mathml(self, page):
         soup = parse(page)
         assert [m["display"] for m in soup.find_all("math")] == ["inline", "block"]
         assert "\\frac" not in soup.main.text
@@ -54,7 +54,7 @@ class TestRender:
         soup = parse(render(source))
         assert [h.text for h in soup.find_all("h1")] == [soup.title.text] == ["My table"]
 
-    def test_a_page_without_a_site_links_nowhere(self, tmp_path):
+    def test_a_page_without_a_site_has_no_links(self, tmp_path):
         source = notebook(tmp_path / "alone" / "page.ipynb", "1")
         soup = parse(render(source, home=None))
         assert not soup.find("nav") and len(soup.find_all("header")) == 1

@@ -1,44 +1,20 @@
-"""The command line: what it prints, and one sentence for every mistake."""
-
-import dataclasses
+"""Commands about a study: what they print, and what they refuse."""
 
 import pytest
-import torch
 
-from dvelib import StudyError
 from dvelib.checkpoints import storage
-from dvelib.cli import entry_point, main
-from dvelib.common.files import FAILURE, ROOT, read_json
+from dvelib.cli import main
+from dvelib.common.files import ROOT
 from dvelib.study.plan import Study
-from dvelib.training.embeddings import resolve_device
-
-without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
 def dve(tmp_path, capsys):
-    """Run a command on the smoke profile, its results going nowhere else."""
+    """Run a command whose results go into a temporary folder."""
 
-    def run(*arguments):
-        status = main([*arguments, "--outputs", str(tmp_path / "outputs")])
+    def run(*arguments, after=()):
+        status = main([*arguments, "--outputs", str(tmp_path / "outputs"), *after])
         return status, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def refused(dve):
-    def run(*arguments):
-        status, out, err = dve(*arguments)
-        assert status == 2
-        assert out == ""
-        assert err.startswith("dve: ") and err.endswith("\n") and err.count("\n") == 1
-        return err.removeprefix("dve: ").rstrip("\n")
 
     return run
 
@@ -76,7 +52,10 @@ def test_plan_is_about_the_quick_profile_unless_told(dve):
     assert dve("plan")[1].startswith(f"{Study.load('quick').profile.title}: ")
 
 
-@pytest.mark.parametrize("command", ["plan", "study", "site", "train x", "table x"])
+@pytest.mark.parametrize(
+    "command",
+    ["plan", "study", "site", "train study x", "regress study x", "page table x", "page explorer"],
+)
 def test_an_unknown_profile_is_answered_with_the_known_ones(refused, command):
     message = refused(*command.split(), "--profile", "nope")
     assert "there is no parameter file" in message
@@ -107,15 +86,15 @@ def test_a_data_folder_without_the_data_is_named(refused, tmp_path, kind):
     assert f"there is no folder {data}/aflw-mtfl; unpack the data there, or point" in message
 
 
-@pytest.mark.parametrize("command", ["train", "embedding-page"])
+@pytest.mark.parametrize("command", ["train study", "page embedding"])
 def test_an_unknown_embedding_is_answered_with_those_of_the_plan(refused, command):
-    message = refused(command, "smallnet-3d", "--profile", "smoke")
+    message = refused(*command.split(), "smallnet-3d", "--profile", "smoke")
     known = ", ".join(Study.load("smoke").embeddings)
     assert message == f"the profile has no embedding 'smallnet-3d': choose among {known}"
 
 
 def test_an_unknown_table_is_answered_with_those_of_the_profile(refused):
-    message = refused("table", "nope", "--profile", "smoke")
+    message = refused("page", "table", "nope", "--profile", "smoke")
     known = ", ".join(Study.load("smoke").tables)
     assert message == f"the profile has no table 'nope': choose among {known}"
 
@@ -123,7 +102,7 @@ def test_an_unknown_table_is_answered_with_those_of_the_profile(refused):
 @pytest.mark.parametrize("cores", ["x", "0", "-1", "1.5", ""])
 def test_cores_are_a_number_or_all(refused, cores):
     message = refused("study", "--profile", "smoke", f"--cores={cores}")
-    assert message == f"--cores must be a number from 1 on, or all, got {cores!r}"
+    assert message == f"--cores must be a whole number of at least 1, or all, got {cores!r}"
 
 
 @pytest.mark.parametrize("cores", ["2", "all"])
@@ -136,51 +115,8 @@ def test_study_hands_over_to_the_workflow(dve, monkeypatch, cores):
     assert (study.name, rest) == ("smoke", [cores, []])
 
 
-@without_gpu
-def test_a_gpu_that_is_not_there_is_named():
-    assert resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
-    with pytest.raises(StudyError, match="a GPU was asked for .* set device to auto or cpu"):
-        resolve_device("cuda")
-
-
-@without_gpu
-def test_a_training_that_cannot_start_is_on_record(refused, tmp_path, monkeypatch):
-    study = Study.load("smoke", outputs=tmp_path / "outputs")
-    profile = study.profile.model_copy(update={"device": "cuda"})
-    study = dataclasses.replace(study, profile=profile)
-    monkeypatch.setattr("dvelib.cli._load", lambda options: study)
-    name = next(iter(study.embeddings))
-    message = refused("train", name, "--profile", "smoke")
-    assert message.startswith("a GPU was asked for")
-    found = read_json(study.embedding_folder(name) / FAILURE)
-    assert (found["what"], found["message"]) == (f"embedding {name}", message)
-
-
-def test_an_interrupt_is_no_traceback(dve, monkeypatch):
-    def interrupted(options, **how):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("dvelib.cli._load", interrupted)
-    assert dve("plan") == (130, "", "dve: stopped: the same command goes on from here\n")
-
-
-def test_mistakes_in_the_program_are_not_hidden(dve, monkeypatch):
-    monkeypatch.setattr("dvelib.cli._load", lambda options, **how: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        dve("plan")
-
-
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["plan", "--nonsense"], ["table"]])
-def test_an_unknown_command_shows_the_usage(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: dve")
-
-
-def test_the_exit_status_is_the_commands(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["dve", "plan", "--profile", "nope"])
-    with pytest.raises(SystemExit) as caught:
-        entry_point()
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("dve: there is no parameter file")
+def test_what_follows_two_dashes_goes_to_snakemake(dve, monkeypatch):
+    handed = []
+    monkeypatch.setattr("dvelib.pages.workflow.run_workflow", lambda *a: handed.append(a) or 0)
+    assert dve("study", "--profile", "smoke", after=("--", "site/index.html", "--dry-run"))[0] == 0
+    assert handed[0][2] == ["site/index.html", "--dry-run"]

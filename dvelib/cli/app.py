@@ -1,0 +1,105 @@
+"""The commands put together, and how a mistake is answered: one sentence, exit status 2."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from cyclopts import (
+    App,
+    Argument,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnusedCliTokensError,
+)
+
+from dvelib.cli import datasets, measure, pages, pictures, regress, study, train
+from dvelib.common.errors import StudyError
+
+__all__ = ["app", "entry_point", "main"]
+
+app = App(
+    name="dve",
+    help="Train, evaluate and study dense landmarks that are learned without labels (DVE).",
+    help_format="markdown",
+    version_flags=(),
+    default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+# In this order in the help.
+_GROUPS = {
+    "Train and use": (train.app, regress.app, pictures.annotate, pictures.predict, measure.match),
+    "The study": (study.plan, study.study, study.site, study.publish, pages.app),
+    "Data and published models": (datasets.fetch, datasets.check, datasets.fetch_model),
+    "Other": (measure.bench,),
+}
+for _key, (_title, _commands) in enumerate(_GROUPS.items()):
+    _group = Group(_title, sort_key=_key)
+    for _command in _commands:
+        if isinstance(_command, App):
+            _command.group = _group
+            app.command(_command)
+        else:
+            app.command(_command, group=_group)
+app["--help"].group = _group
+
+
+def entry_point() -> None:
+    """Run the command of this process's arguments and exit with its status."""
+    sys.exit(main())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command, by default that of ``sys.argv``.
+
+    Returns the exit status: 0; 2 after a mistake of the user, which stderr says in one sentence;
+    130 after an interrupt; or Snakemake's own.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        _need_command(arguments)
+        return app(arguments, exit_on_error=False, print_error=False) or 0
+    except StudyError as error:
+        print(f"dve: {error}", file=sys.stderr)
+        return 2
+    except CycloptsError as error:
+        print(f"dve: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dve: stopped; repeat the command to continue from here", file=sys.stderr)
+        return 130
+
+
+def _need_command(arguments: list[str]) -> None:
+    """Raises StudyError where the arguments end before a command is named."""
+    chain, apps, rest = app.parse_commands(arguments)
+    if not rest and apps[-1].default_command is None:
+        names = ", ".join(name for name in apps[-1] if not name.startswith("-"))
+        path = " ".join(("dve", *chain))
+        raise StudyError(f"{path} needs the name of a command: choose among {names}")
+
+
+def _sentence(error: CycloptsError) -> str:
+    """What is wrong with the arguments, and where the right ones are listed."""
+    path = " ".join(("dve", *(error.command_chain or ())))
+    if isinstance(error, MissingArgumentError):
+        values, _ = error.argument.token_count()
+        count = "a value" if values == 1 else f"{values} values"
+        text = f"{path} needs {count} for {_shown_name(error.argument)}"
+    elif isinstance(error, UnusedCliTokensError):
+        text = f"{path} has no use for {' '.join(error.unused_tokens)}"
+    else:
+        # Cyclopts writes several short sentences: what is wrong, then a guess or the choices.
+        text = re.sub(r"(\?) Available commands: .*", r"\1", str(error))
+        text = re.sub(r"\. (\w)", lambda found: f"; {found[1].lower()}", text)
+        text = text[0].lower() + text[1:]
+    return f"{text.rstrip('.')} ({path} --help lists the options)"
+
+
+def _shown_name(argument: Argument) -> str:
+    """A parameter's name as the usage line shows it: IMAGES or --out."""
+    is_positional = argument.index is not None
+    return argument.name.removeprefix("--").upper() if is_positional else argument.name

@@ -1,0 +1,89 @@
+"""Options that several commands share: each declared once, with its help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from cyclopts import Parameter
+
+from dvelib.common.errors import StudyError
+
+if TYPE_CHECKING:
+    from dvelib.study.plan import Study
+
+__all__ = [
+    "DEFAULT_STUDY",
+    "Data",
+    "Device",
+    "Force",
+    "Limit",
+    "Published",
+    "Seed",
+    "StudyOptions",
+    "named",
+    "say",
+]
+
+T = TypeVar("T")
+
+Data = Annotated[Path | None, Parameter(help="folder that holds the datasets")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="where to compute")]
+Force = Annotated[
+    bool, Parameter(help="replace an older result of other pictures, labels or settings")
+]
+Limit = Annotated[
+    int | None, Parameter(help="use only the first so many faces of a split (default: all)")
+]
+Published = Annotated[
+    str | None,
+    Parameter(help="which published experiment a .pth file is (default: as its folders say)"),
+]
+Seed = Annotated[int, Parameter(help="seed of the first weights and of all random choices")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """Which study: its profile, where its datasets lie and where its results go.
+
+    Args:
+        profile: smoke, quick, faces, paper, or the name of another file in params/profiles
+        data: folder that holds the datasets
+        outputs: folder of the results (default: outputs, in the checkout)
+    """
+
+    profile: str = "quick"
+    data: Path | None = None
+    outputs: Path | None = None
+
+    def load(self, *, without_data: bool = False) -> Study:
+        """The study; raises StudyError for what is wrong with the profile or the data."""
+        from dvelib.study.plan import Study
+
+        return Study.load(self.profile, self.data, outputs=self.outputs, without_data=without_data)
+
+    def parameters(self) -> dict[str, str | None]:
+        """The same as parameters of a notebook."""
+        places = {"data_root": self.data, "outputs": self.outputs}
+        absolute = {
+            name: str(path.expanduser().resolve()) if path else None
+            for name, path in places.items()
+        }
+        return {"profile": self.profile} | absolute
+
+
+DEFAULT_STUDY = StudyOptions()
+
+
+def named(known: dict[str, T], name: str, what: str) -> T:
+    """The entry of that name; raises StudyError with the known names where there is none."""
+    if name not in known:
+        raise StudyError(f"the profile has no {what} {name!r}: choose among {', '.join(known)}")
+    return known[name]
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe."""
+    print(text, flush=True)

@@ -1,0 +1,51 @@
+"""Commands on a folder of your own pictures: set landmarks by hand, and find them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dvelib.checkpoints.pretrained import LANDMARKS
+from dvelib.cli.options import Device, say
+
+__all__ = ["annotate", "predict"]
+
+
+def annotate(images: Path, *, landmarks: str | None = None, pictures: int = 20) -> None:
+    """Set landmarks on pictures by clicks, in JupyterLab.
+
+    Each click is saved at once, in the landmarks.csv of the folder.
+
+    Args:
+        images: folder of the pictures
+        landmarks: how many landmarks, or their names between commas (default: as landmarks.csv)
+        pictures: how many pictures to suggest
+    """
+    from dvelib.own.annotator_notebook import open_annotator
+
+    open_annotator(images, landmarks, pictures, say=say)
+
+
+def predict(
+    images: Path,
+    *,
+    regressor: Path = Path(LANDMARKS),
+    out: Path | None = None,
+    force: bool = False,
+    device: Device = "auto",
+) -> None:
+    """Find landmarks on every picture of a folder.
+
+    The default regressor finds eyes, nose and corners of the mouth of faces that fill the
+    picture, cropped as those of AFLW_M.
+
+    Args:
+        images: folder of the pictures
+        regressor: folder that dve regress made, or the name of the one that comes along
+        out: file of the landmarks (default: landmarks.csv, among the pictures)
+        force: replace files that exist
+    """
+    from dvelib.own.predictions import predict_folder
+    from dvelib.own.predictor import load_predictor
+
+    predictor = load_predictor(regressor, device)
+    predict_folder(predictor, images, out, force=force, say=say)

@@ -1,0 +1,56 @@
+"""Running one training of a study, with the profile's device and number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.common.errors import StudyError
+from dvelib.common.files import record_failure
+from dvelib.study.plan import Study
+from dvelib.training.embeddings import resolve_device, train
+from dvelib.training.few_annotations import annotated_faces
+from dvelib.training.regressors import train_regressor
+
+__all__ = ["train_study_embedding", "train_study_regressor"]
+
+
+def train_study_embedding(study: Study, name: str) -> Embedding:
+    """Train an embedding of a study, continue its training, or load it if it is finished.
+
+    Raises KeyError for a name that the study does not have. Raises StudyError where the training
+    cannot run; ``failure.json`` in the embedding's folder then holds the reason.
+    """
+    spec, folder = study.embeddings[name], study.embedding_folder(name)
+    with _recorded(study, folder, f"embedding {name}"):
+        faces, parent = study.training_data(spec), study.parent_folder(name)
+        return train(spec, faces, folder, device=study.profile.device, parent=parent)
+
+
+def train_study_regressor(study: Study, name: str) -> TrainedRegressor:
+    """Train a landmark regressor of a study, or load it if it is finished.
+
+    Raises the same as `train_study_embedding`, and StudyError where its embedding is not trained.
+    """
+    spec, folder = study.regressors[name], study.regressor_folder(name)
+    with _recorded(study, folder, f"regressor {name}"):
+        device = resolve_device(study.profile.device)
+        embedding = load_embedding(study.embedding_folder(spec.embedding), device)
+        train_faces, test_faces = (study.benchmark_data(spec, split) for split in ("train", "test"))
+        shown, redraw = annotated_faces(spec, train_faces)
+        return train_regressor(spec, embedding, shown, test_faces, folder, redraw=redraw)
+
+
+@contextmanager
+def _recorded(study: Study, folder: Path, what: str) -> Iterator[None]:
+    """Use the profile's threads, and write the reason of a failure into the folder."""
+    torch.set_num_threads(study.profile.threads)
+    try:
+        yield
+    except StudyError as error:
+        record_failure(folder, what, str(error))
+        raise

@@ -1,0 +1,157 @@
+"""An embedding of a user's own pictures, of no faces."""
+
+import shutil
+
+import pytest
+
+from dvelib import StudyError
+from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
+from dvelib.checkpoints.storage import load_embedding
+from dvelib.own.own_embedding import embedding_spec, learning_rate, train_embedding
+from tests.own.pictures import draw_folder, label
+
+TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
+QUIET = {"say": lambda text: None}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Pictures of which two are kept for testing, and an embedding of them all."""
+    folder = tmp_path_factory.mktemp("own") / "things"
+    points = draw_folder(folder, 9)
+    train_embedding(folder, **TINY, **QUIET)
+    label(
+        folder,
+        {name: points[name] for name in ("p00.png", "p06.png", "p08.png")},
+        test=["p06.png", "p08.png"],
+    )
+    return folder.parent
+
+
+@pytest.fixture
+def place(made, tmp_path):
+    shutil.copytree(made, tmp_path / "own")
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def refused():
+    """Train in a way that must fail; returns the sentence."""
+
+    def run(*places, **choices):
+        with pytest.raises(StudyError) as caught:
+            train_embedding(*places, **QUIET, **choices)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return run
+
+
+def test_training_goes_beside_the_pictures_and_is_not_done_twice(tmp_path, monkeypatch):
+    draw_folder(tmp_path / "things", 6)
+    (tmp_path / "things" / "broken.png").write_bytes(b"nothing")
+    said, out = [], tmp_path / "things-embedding"
+    assert train_embedding(tmp_path / "things", **TINY, say=said.append).folder == out
+    assert said == [
+        "left out, for they cannot be read: broken.png",
+        f"SmallNet 4-d with exchange on 6 pictures, 3 steps of 4 pairs, into {out}",
+    ]
+    embedding = load_embedding(out)
+    assert (embedding.spec.data.name, embedding.spec.size) == ("folder", 24)
+    assert embedding.provenance["data"]["images"] == 6
+    written = (out / "weights.safetensors").stat().st_mtime_ns
+    train_embedding(tmp_path / "things", **TINY, **QUIET)
+    assert (out / "weights.safetensors").stat().st_mtime_ns == written
+
+
+def test_pictures_kept_for_testing_are_not_trained_on(place):
+    embedding = train_embedding(place / "things", place / "other", **TINY, **QUIET)
+    assert embedding.provenance["data"]["images"] == 7
+
+
+def test_a_folder_of_other_pictures_or_settings_is_kept_unless_forced(place, refused):
+    things = place / "things"
+    message = refused(things, **TINY)
+    assert "was made with other pictures: choose another --out, or --force" in message
+    (things / "landmarks.csv").unlink()
+    train_embedding(things, **TINY, **QUIET)
+    longer = TINY | {"steps": 4}
+    assert "was made with other steps: choose another --out" in refused(things, **longer)
+    before = load_embedding(place / "things-embedding").provenance["steps"]
+    train_embedding(things, **longer, force=True, **QUIET)
+    assert (before, load_embedding(place / "things-embedding").provenance["steps"]) == (3, 4)
+
+
+def test_a_folder_of_other_things_is_never_touched(place, refused):
+    things, before = place / "things", sorted(place.rglob("*"))
+    forced = TINY | {"force": True}
+    assert "already holds other things (" in refused(things, things, **forced)
+    assert "cannot be made (" in refused(things, things / "p00.png" / "deeper", **forced)
+    assert sorted(place.rglob("*")) == before
+
+
+def test_fine_tuning_starts_from_a_parent(place):
+    (place / "things" / "landmarks.csv").unlink()
+    few = {"batch": 4, "steps": 2, "device": "cpu"}
+    parent = place / "things-embedding"
+    tuned = train_embedding(
+        place / "things", place / "tuned", parent=parent, **few, say=lambda text: None
+    )
+    spec = tuned.spec
+    assert spec.parent == load_embedding(parent).spec
+    assert (spec.scale, spec.bias_lr, spec.dimension, spec.size, spec.crop) == (20, None, 4, 24, 2)
+    with pytest.raises(StudyError, match="--dimension 8 is not that of the parent, which is 4"):
+        train_embedding(place / "things", place / "t", parent=parent, dimension=8, **few)
+
+
+def test_the_same_folder_is_another_from_another_parent(place, refused):
+    things, tuned = place / "things", place / "tuned"
+    (things / "landmarks.csv").unlink()
+    few = {"batch": 4, "steps": 2, "device": "cpu"}
+    train_embedding(things, tuned, parent=place / "things-embedding", **few, **QUIET)
+    train_embedding(things, place / "second", **TINY, seed=1, **QUIET)
+    message = refused(things, tuned, parent=place / "second", **few)
+    assert "tuned was made with other parent weights: choose another --out" in message
+
+
+def test_the_defaults_are_those_for_a_laptop():
+    spec = embedding_spec("things")
+    assert (spec.architecture, spec.dimension, spec.exchange, spec.scale) == (
+        "smallnet",
+        64,
+        True,
+        None,
+    )
+    assert (spec.size, spec.crop, spec.steps, spec.batch) == (100, 15, 2500, 16)
+    assert (spec.learning_rate, spec.lower_rate_from) == (7.07e-4, (2001,))
+    hourglass = embedding_spec("things", architecture="hourglass")
+    assert (hourglass.size, hourglass.crop, hourglass.scale) == (136, 20, 20)
+    assert embedding_spec("things", size=72).crop == 11
+    assert embedding_spec("things", size=72, crop=1).crop == 1
+
+
+def test_the_learning_rate_follows_the_square_root_of_the_batch():
+    assert [learning_rate(batch) for batch in (32, 8, 16)] == [1e-3, 5e-4, 7.07e-4]
+
+
+def test_what_cannot_be_trained_is_said_in_a_sentence(place, tmp_path, refused):
+    images = (place / "things", tmp_path / "out")
+    few = refused(*images, batch=8, size=24, crop=2)
+    assert few.endswith(
+        "has 9 pictures, 7 of them to learn from, fewer than a batch of 8: add pictures, "
+        "or lower --batch"
+    )
+    assert "the embedding: batch: must be greater than" in refused(*images, batch=1)
+    assert "crop 12 leaves 0 pixels of size 24" in refused(*images, size=24, crop=12)
+    assert "there is no folder" in refused(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "holds no pictures" in refused(tmp_path / "empty")
+    missing = refused(*images, parent=tmp_path / "empty")
+    assert "holds no finished embedding" in missing
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_parent_needs_no_data_of_its_own():
+    parent = EmbeddingSpec(data=DataSpec(name="synthetic"), size=70, crop=10, steps=5)
+    spec = embedding_spec("things", parent)
+    assert (spec.size, spec.crop, spec.steps, spec.parent) == (70, 10, 2500, parent)
