@@ -372,8 +372,10 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     assert refusal(read_yaml, ProfileSpec, path).startswith(f"{path} is not valid YAML: ")
 
 
-def test_a_missing_file_is_answered_with_those_that_exist(tmp_path):
+def test_a_missing_file_is_answered_with_the_existing_ones(tmp_path):
     message = refusal(read_yaml, ProfileSpec, PARAMS / "profiles" / "nope.yaml")
-    assert message.startswith(f"there is no parameter file {PARAMS}/profiles/nope.yaml; the existing")
+    assert message.startswith(
+        f"there is no parameter file {PARAMS}/profiles/nope.yaml; the existing"
+    )
     assert all(path.stem in message for path in PROFILES)
-    assert refusal(read_yaml, ProfileSpec, tmp_path / "a.yaml").endswith("exist: none")
+    assert refusal(read_yaml, ProfileSpec, tmp_path / "a.yaml").endswith("ones are: none")
