@@ -1,4 +1,4 @@
-"""Photometric noise, drawn anew for every view, and the colour normalisation of the networks.
+"""Photometric noise, drawn independently for every view, and colour normalisation.
 
 The published order: JPEG at a random size and quality, then brightness, contrast and saturation
 in a random order, then a shift along the principal colour axes. No flips.
@@ -28,12 +28,12 @@ PCA_VECTORS = (
 
 @dataclass(frozen=True)
 class PhotometricNoise:
-    """How strong the noise is; the defaults are the published ones.
+    """Strength of the noise; the defaults are the published values.
 
     ``jpeg_quality``: range of whole numbers, or None for no JPEG. ``jpeg_resize``: standard
-    deviation of the relative change of side before compression, never below 0.8. ``colour``:
-    brightness, contrast and saturation factors lie in [1-colour, 1+colour]. ``lighting``:
-    standard deviation along the colour axes.
+    deviation of the relative change of side before compression; the side is at least 0.8 of the
+    original. ``colour``: brightness, contrast and saturation factors lie in [1-colour, 1+colour].
+    ``lighting``: standard deviation along the colour axes.
     """
 
     jpeg_quality: tuple[int, int] | None = (30, 98)
@@ -42,13 +42,13 @@ class PhotometricNoise:
     lighting: float = 0.1
 
 
-# One JPEG side serves this many views of a step, so that they compress as one batch: more where
-# launching work costs more than doing it.
+# Views that share one JPEG side, so that they are compressed as one batch. The number is larger on
+# a GPU, where launching kernels takes longer than running them.
 _JPEG_GROUP = {"cpu": 8, "cuda": 32}
 
 
 def normalise(images: Tensor) -> Tensor:
-    """``[...,3,H,W]`` in 0..255 to what the networks expect (published mean and deviation)."""
+    """Images ``[...,3,H,W]`` in 0..255 as input of the networks (published mean and deviation)."""
     return (images / 255 - _channels(MEAN, images)) / _channels(STD, images)
 
 
@@ -63,8 +63,8 @@ def _channels(values: tuple[float, float, float], like: Tensor) -> Tensor:
 
 @cache
 def _constant(values: tuple, device: torch.device) -> Tensor:
-    """Copied to a device once: every copy from the host waits for what is under way there."""
-    with torch.inference_mode(False):  # what is kept serves training, too
+    """Copied to a device once, because a copy from the host waits for the device's queued work."""
+    with torch.inference_mode(False):  # the cached tensor is also used in training
         return torch.tensor(values, device=device)
 
 
@@ -76,13 +76,13 @@ def add_noise(
 ) -> Tensor:
     """Independent photometric noise for each image of a batch.
 
-    Shapes: ``[B,3,H,W] -> [B,3,H,W]``, both in 0..255; input is cut to whole grey levels first,
-    as published. The result is not clipped after the colour shift, as published.
-    The generator must live on the images' device. ``host``, on the CPU, draws what decides shapes
-    and order, so that nothing waits for the device; the generator does where there is none.
-    Within one call the order of the three colour changes is shared by the batch, and eight images
-    at a time (32 on a GPU) share the JPEG side; the factors, the quality and the shift are each
-    image's own.
+    Shapes: ``[B,3,H,W] -> [B,3,H,W]``, both in 0..255. Input is first rounded down to whole grey
+    levels, and the result is not clipped after the colour shift, both as published.
+    ``generator`` must be on the images' device. ``host``, a generator on the CPU, draws the JPEG
+    sides and the order of the colour changes, so that the host does not wait for the device;
+    without it, ``generator`` draws them, too.
+    The batch shares the order of the three colour changes, and groups of eight images (32 on a
+    GPU) share the JPEG side. Factors, quality and shift are drawn per image.
     """
     host = host or generator
     images = images.clamp(0, 255).floor() / 255

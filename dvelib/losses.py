@@ -1,24 +1,23 @@
-"""The two losses of the paper: equivariance, and equivariance through an exchanged descriptor.
+"""The two losses of the paper: equivariance, and equivariance with descriptor exchange.
 
-Notation, for one pair: ``f1_i`` the descriptor of pixel i of the first view, ``f2_j`` of pixel j
-of the second, ``g(i)`` where pixel i of the first view lies in the second, ``d`` a power of the
-Euclidean distance in input pixels. With p(j|i) = softmax_j <f1_i, f2_j>
+Notation, for one pair: ``f1_i`` is the descriptor of pixel i of the first view, ``f2_j`` that of
+pixel j of the second view, ``g(i)`` the position of pixel i in the second view, and ``d`` a power
+of the Euclidean distance in input pixels. With p(j|i) = softmax_j <f1_i, f2_j>
 
     equivariance:  mean_i sum_j p(j|i) d(g(i), j)                                   (paper, eq. 2)
 
-and exchange first rebuilds the query from the pixels of a third, auxiliary image:
+Exchange first rebuilds each query descriptor from the descriptors ``fa_k`` of an auxiliary image:
 
     r_i = sum_k softmax_k(<f1_i, fa_k>) fa_k,   p(j|i) = softmax_j <r_i, f2_j>      (paper, eq. 5)
 
 Notable:
 
-- The loss is a scalar, so its gradient is formed on the way forward, while each tile of the
-  similarity matrices is at hand: memory grows with HW and not with its square, and nothing is
-  recomputed. On a GPU, `dvelib.fused.loss` does the same without ever writing a similarity.
-- bfloat16 descriptors are compared in float32; only the products that form gradients and
+- The loss is a scalar. Its gradient is therefore computed in the forward pass, tile by tile of the
+  similarity matrices. Memory grows with HW instead of (HW)^2 and nothing is recomputed. On a GPU,
+  `dvelib.fused.loss` does the same and never writes similarities to memory.
+- bfloat16 descriptors are compared in float32. Only the products that compute gradients and
   rebuild descriptors stay in bfloat16.
-- There is no visibility mask: a pixel whose match falls outside the crop still counts, as
-  published.
+- There is no visibility mask: pixels whose match lies outside the crop count, as published.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from dvelib.fused import loss as fused_loss
 
 __all__ = ["equivariance_loss", "exchange_loss"]
 
-# Similarities held at once: what stays in a core's cache, and 256 MiB on a GPU.
+# Similarities computed at once: those that fit in the cache of a core, and 256 MiB on a GPU.
 _TILE_ELEMENTS = {"cpu": 2**18, "cuda": 2**26}
 
 
@@ -46,7 +45,7 @@ def equivariance_loss(
     distance_power: float = 0.5,
     scale: float | None = None,
 ) -> Tensor:
-    """Expected distance between where a pixel matches and where the warp says it went.
+    """Expected distance between the match of a pixel and its true position in the second view.
 
     Shapes: ``first``, ``second`` ``[B,D,H,W]``; ``grid`` ``[B,S,S,2]``; returns a scalar, the
     mean over B*H*W pixels of the first view.
@@ -54,7 +53,7 @@ def equivariance_loss(
     column j) of the first, in [-1,1] with ``align_corners=True``; S is a multiple of H.
     ``distance_power`` acts on the Euclidean distance in input pixels. ``scale=None`` compares
     raw descriptors; a number compares unit vectors times that number (20 in the paper).
-    Raises ValueError where the shapes do not fit. Source: paper, equation 2.
+    Raises ValueError where the shapes do not match. Source: paper, equation 2.
     """
     _check_shapes(first, second, grid)
     source, target = _flatten(first, scale), _flatten(second, scale)
@@ -69,11 +68,11 @@ def exchange_loss(
     distance_power: float = 0.5,
     scale: float | None = None,
 ) -> Tensor:
-    """Equivariance loss of descriptors rebuilt from the next sample's first view.
+    """Equivariance loss of descriptors that are rebuilt from an auxiliary image.
 
-    The auxiliary of sample b is the first view of sample (b+1) mod B. The rebuilt descriptor is
-    a convex combination of auxiliary descriptors and is not normalised again. Gradients reach
-    the source, the auxiliary and the target. Shapes, convention and errors as in
+    The auxiliary image of sample b is the first view of sample (b+1) mod B. A rebuilt descriptor
+    is a convex combination of auxiliary descriptors and is not normalised again. Gradients flow
+    to the source, the auxiliary and the target descriptors. Shapes, convention and errors as in
     `equivariance_loss`. Source: paper, equation 5.
     """
     _check_shapes(first, second, grid)
@@ -120,7 +119,7 @@ def _expected_distance(
     stride = side // height
     with torch.no_grad():
         expected = (grid[:, ::stride, ::stride].flatten(1, 2) + 1) * ((side - 1) / 2)
-    # The precision of every product is chosen below, not by a caller's autocast.
+    # `_ExpectedDistance` chooses the precision of every product: disable the caller's autocast.
     with torch.autocast(source.device.type, enabled=False):
         fused = fused_loss.is_supported(source, _ExpectedDistance)
         form = fused_loss.ExpectedDistance if fused else _ExpectedDistance
@@ -128,10 +127,10 @@ def _expected_distance(
 
 
 class _ExpectedDistance(fused_loss.FormedForward):
-    """mean_i sum_j p(j|i) |e_i - x_j|^power, its gradient formed tile by tile on the way forward.
+    """mean_i sum_j p(j|i) |e_i - x_j|^power, with its gradient, tile by tile.
 
-    With c_i the inner sum, the gradient with respect to the logits of p is p_ij (d_ij - c_i):
-    it needs nothing but the rows of the tile, and so does the exchange step before it.
+    With c_i the inner sum, the gradient with respect to the logits of p is p_ij (d_ij - c_i).
+    It depends only on the rows of the tile. The same holds for the exchange step before it.
     """
 
     @staticmethod
@@ -139,7 +138,7 @@ class _ExpectedDistance(fused_loss.FormedForward):
         batch, pixels, _ = source.shape
         axis = stride * torch.arange(math.isqrt(pixels), device=source.device)
         wanted = any(ctx.needs_input_grad[:3])
-        # What tiles add up to is kept in float32.
+        # Gradients are summed over tiles in float32.
         grads = [
             None if x is None else torch.zeros_like(_precise(x))
             for x in (source, auxiliary, target)
@@ -147,10 +146,10 @@ class _ExpectedDistance(fused_loss.FormedForward):
         total = expected.new_zeros(())
         for samples, rows in _tiles(batch, pixels, source.device.type):
             keys = (x if x is None else x[samples] for x in (auxiliary, target))
-            here = samples, rows
-            cost, parts = _tile(source[here], *keys, expected[here], axis, power, wanted)
+            queries = samples, rows
+            cost, parts = _tile(source[queries], *keys, expected[queries], axis, power, wanted)
             total += cost
-            places = here, samples, samples
+            places = queries, samples, samples
             for grad, place, part in zip(grads, places, parts, strict=False):
                 if grad is not None:
                     grad[place] += part
@@ -160,7 +159,7 @@ class _ExpectedDistance(fused_loss.FormedForward):
 
 
 def _tiles(batch: int, pixels: int, device: str) -> Iterator[tuple[slice, slice]]:
-    """Samples and rows of their similarities to work on at a time: many, or a part of one."""
+    """Slices of samples and of rows of their similarities: many samples, or a part of one."""
     elements = _TILE_ELEMENTS.get(device, _TILE_ELEMENTS["cuda"])
     samples = max(1, elements // pixels**2)
     parts = -(-samples * pixels**2 // elements)
@@ -171,7 +170,7 @@ def _tiles(batch: int, pixels: int, device: str) -> Iterator[tuple[slice, slice]
 
 
 def _tile(source, auxiliary, target, expected, axis, power, wanted):
-    """Summed cost of some rows, and if wanted what they add to the gradients of the three."""
+    """Summed cost of some rows and, if wanted, their part of the three gradients."""
     low = source.dtype
     query = source
     if auxiliary is not None:
@@ -197,7 +196,7 @@ def _tile(source, auxiliary, target, expected, axis, power, wanted):
 
 
 def _similarity(query: Tensor, key: Tensor) -> Tensor:
-    """Dot products [b,rows,HW], at least in float32 whatever the precision of the descriptors."""
+    """Dot products [b,rows,HW], in float32 or better."""
     return _precise(query) @ _precise(key).mT
 
 
@@ -206,7 +205,7 @@ def _precise(x: Tensor) -> Tensor:
 
 
 def _distances(expected: Tensor, axis: Tensor, power: float) -> Tensor:
-    """[b,rows,2] positions against the lattice of pixels: [b,rows,HW] distances to that power."""
+    """Distances [b,rows,HW] of positions [b,rows,2] to all lattice pixels, raised to ``power``."""
     dx, dy = (expected[..., None] - axis).square().unbind(2)  # [b,rows,W], [b,rows,H]
     squared = (dy[..., :, None] + dx[..., None, :]).flatten(2)
     # Two square roots are several times faster than a general power.

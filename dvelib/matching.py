@@ -1,8 +1,9 @@
-"""Finding a point of one face in another by its descriptor, and the errors the study reports.
+"""Matching a point of one face in another by its descriptor, and the errors the study reports.
 
 Two protocols. *Published*: the query is the descriptor of the nearest cell of the stride-2
-lattice, the answer the cell with the largest raw dot product, so even perfect features err by
-about a pixel. *Full resolution*: descriptors interpolated to every pixel, compared by cosine.
+lattice, and the match is the cell with the largest raw dot product. The lattice alone causes an
+error of about a pixel. *Full resolution*: descriptors are interpolated to every pixel and compared
+by cosine similarity.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ERROR_SIDE = 70  # px: published errors are rescaled to a face crop of this side
 
 
 def match_points(source: Tensor, target: Tensor, points: Tensor, stride: int) -> Tensor:
-    """Match points of one map in another by the published protocol.
+    """Match points of the source map in the target map by the published protocol.
 
     Shapes: ``source``, ``target`` ``[D,H,W]``, ``points [K,2]`` -> ``[K,2]``.
     Convention: (x, y) in pixels of the cropped image; cell (row i, column j) stands for pixel
@@ -60,7 +61,7 @@ def _gather(features: Tensor, cells: Tensor) -> Tensor:
 def match_full_resolution(source: Tensor, target: Tensor, points: Tensor, stride: int) -> Tensor:
     """Match at every pixel by cosine similarity of interpolated descriptors.
 
-    Shapes and convention as in `match_on_lattice`; the answer is a whole pixel.
+    Shapes and convention as in `match_on_lattice`. Matches are whole pixels.
     """
     dense = upsample_descriptors(target, stride)
     queries = _sample_at(source, points / stride)
@@ -72,7 +73,7 @@ def match_full_resolution(source: Tensor, target: Tensor, points: Tensor, stride
 def upsample_descriptors(features: Tensor, stride: int) -> Tensor:
     """Bilinear descriptors at every pixel: ``[B,D,H,W] -> [B,D,stride*H,stride*W]``.
 
-    Convention: cell j stands for pixel stride*j exactly; past the last cell its value holds.
+    Convention: cell j is pixel stride*j exactly. Pixels past the last cell repeat its value.
     """
     batch, _, height, width = features.shape
     y = torch.arange(stride * height, device=features.device) / stride
@@ -96,7 +97,7 @@ def _bilinear(features: Tensor, cells: Tensor) -> Tensor:
 def pixel_error(predicted: Tensor, truth: Tensor, size: int) -> Tensor:
     """Euclidean distance ``[...,2] -> [...]`` in pixels of a 70-px face crop.
 
-    ``size`` is the side, in pixels, of the crop that the points live in.
+    ``size`` is the side, in pixels, of the crop that contains the points.
     """
     return (predicted - truth).norm(dim=-1) * (ERROR_SIDE / size)
 
@@ -104,8 +105,9 @@ def pixel_error(predicted: Tensor, truth: Tensor, size: int) -> Tensor:
 def inter_ocular_error(predicted: Tensor, truth: Tensor, eyes: tuple[int, int]) -> Tensor:
     """Landmark error in percent of the inter-ocular distance: ``[B,A,2] -> [B,A]``.
 
-    ``eyes`` are the two landmarks whose true distance, image by image, is 100 %. Any unit of
-    length does. Raises ValueError where two eyes coincide, naming the first such image.
+    ``eyes`` are the indices of the two landmarks whose true distance in each image is 100 %.
+    Points may be in any unit of length. Raises ValueError naming the first image whose eyes
+    coincide.
     """
     between = (truth[:, eyes[0]] - truth[:, eyes[1]]).norm(dim=1)
     if (between <= 0).any():

@@ -1,11 +1,11 @@
-"""The two networks that turn a face into a map of descriptors.
+"""The two networks that turn an image of a face into a map of descriptors.
 
 Notable:
 
-- State keys are those of the published checkpoints, so these load with ``strict=True``.
-- Both halve the side once: ``[B,3,S,S] -> [B,D,S/2,S/2]``, unnormalised descriptors.
-- The hourglass is the sequential form the authors trained: the block before the pooling also
-  feeds the skip, where the textbook hourglass runs the two in parallel.
+- State keys are those of the published checkpoints, which load with ``strict=True``.
+- Both networks halve the side: ``[B,3,S,S] -> [B,D,S/2,S/2]``. Descriptors are not normalised.
+- The hourglass is the sequential form that the authors trained: the block before the pooling also
+  feeds the skip connection. In the textbook hourglass the two are parallel branches.
 """
 
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ def _xavier_init(module: nn.Module) -> None:
 
 
 class _Bottleneck(nn.Module):
-    """Pre-activation bottleneck: three (norm, ReLU, convolution) steps and a skip of the input."""
+    """Pre-activation bottleneck: three (norm, ReLU, convolution) steps and a skip connection."""
 
     def __init__(self, inputs: int, width: int):
         super().__init__()
@@ -101,7 +101,7 @@ class _HourglassStack(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """One-stack hourglass (Newell et al. 2016, as varied by the DVE authors), 12.6 M parameters.
+    """One-stack hourglass (Newell et al. 2016, modified by the DVE authors), 12.6 M parameters.
 
     Shapes: ``[B,3,S,S] -> [B,embedding_dim,S//2,S//2]``; S a multiple of 32 (96 as published).
     """
@@ -133,5 +133,5 @@ NETWORKS = {"smallnet": SmallNet, "hourglass": Hourglass}
 
 
 def build_network(architecture: str, embedding_dim: int) -> nn.Module:
-    """The network of that name (``smallnet`` or ``hourglass``) with freshly drawn weights."""
+    """The network ``smallnet`` or ``hourglass`` with random initial weights."""
     return NETWORKS[architecture](embedding_dim)

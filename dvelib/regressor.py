@@ -1,12 +1,12 @@
-"""From frozen descriptors to landmarks through virtual keypoints (paper, section 4.2).
+"""Regression of landmarks from frozen descriptors through virtual keypoints (paper, section 4.2).
 
-Each landmark owns 50 filters on the descriptors. The spatial softmax of each response gives one
-virtual keypoint, its expected position; a linear map from those 50 points gives the landmark.
+Each landmark has 50 filters on the descriptors. The spatial softmax of a filter's response gives a
+virtual keypoint, the expected position. A linear map from the 50 keypoints gives the landmark.
 
-The softmax over all positions is never kept. On a GPU it is scaled dot-product attention of
-filters on descriptors, with positions as values. On a CPU `expected_positions` uses how sharp it
-is: with responses times 100, one or two positions in a thousand carry all the weight that float32
-can tell from zero, and only those are worked on.
+The softmax over all positions is never stored. On a GPU it is scaled dot-product attention of
+filters on descriptors, with positions as values. On a CPU, `expected_positions` uses that the
+softmax is sharp: with responses times 100, only one or two positions in a thousand have a weight
+that is not zero in float32, and only these are computed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
     "normalise_points",
 ]
 
-_TILE_ELEMENTS = 200_000  # responses at a time: what stays in a core's cache
+_TILE_ELEMENTS = 200_000  # responses at a time: those that fit in the cache of a core
 
 
 class LandmarkRegressor(nn.Module):
-    """Virtual-keypoint regressor; landmarks share nothing with each other.
+    """Virtual-keypoint regressor; landmarks share no weights.
 
     Shapes: ``[B,D,H,W] -> (landmarks [B,A,2], virtual [B,A,V,2])``.
     Convention: (x, y) in [-1,1], ``align_corners=True``. ``softmax_scale`` multiplies the
@@ -71,8 +71,8 @@ def expected_positions(descriptors: Tensor, filters: Tensor, scale: float) -> Te
     """Mean position under the spatial softmax of ``scale`` times each filter's response.
 
     Shapes: ``descriptors [B,D,H,W]``, ``filters [C,D]``, result ``[B,C,2]``; differentiable in
-    both. Convention: (x, y) in [-1,1], ``align_corners=True``. Weights below one rounding of the
-    result's type, all together, count as zero on a CPU.
+    both. Convention: (x, y) in [-1,1], ``align_corners=True``. On a CPU the smallest weights,
+    whose sum is below the rounding error of the data type, are taken as zero.
     """
     positions = _positions(*descriptors.shape[2:], descriptors)
     if descriptors.device.type == "cpu":
@@ -81,7 +81,7 @@ def expected_positions(descriptors: Tensor, filters: Tensor, scale: float) -> Te
 
 
 def _attention(descriptors: Tensor, filters: Tensor, positions: Tensor, scale: float) -> Tensor:
-    """The same by PyTorch's fused attention, whose kernels want sizes that are multiples of 8."""
+    """Expected positions by PyTorch's fused attention, whose kernels need multiples of 8."""
     batch, dimension, _ = descriptors.shape
     pad = (0, -dimension % 8)
     keys = F.pad(descriptors.mT, pad)[:, None]
@@ -92,10 +92,10 @@ def _attention(descriptors: Tensor, filters: Tensor, positions: Tensor, scale: f
 
 
 class _SharpAttention(torch.autograd.Function):
-    """Expected positions from the few weights that are not nothing; see `expected_positions`.
+    """Expected positions from the few weights that are not zero; see `expected_positions`.
 
     Shapes: descriptors ``[B,D,N]``, filters ``[C,D]`` times the scale, positions ``[N,2]``.
-    A weight is kept by its row ``b*C+c`` and its cell n.
+    A weight is indexed by its row ``b*C+c`` and its cell n.
     """
 
     @staticmethod
@@ -107,7 +107,7 @@ class _SharpAttention(torch.autograd.Function):
         weights /= totals[row]
         expected = positions.new_zeros(batch * channels, 2)
         expected.index_add_(0, row, weights[:, None] * positions[cell])
-        expected[totals == 0] = math.nan  # a response that is no number keeps no weight at all
+        expected[totals == 0] = math.nan  # rows with a NaN response have no weights
         ctx.save_for_backward(descriptors, filters, positions, row, cell, weights, expected)
         return expected.view(batch, channels, 2)
 
@@ -116,7 +116,7 @@ class _SharpAttention(torch.autograd.Function):
         descriptors, filters, positions, row, cell, weights, expected = ctx.saved_tensors
         gradient = gradient.reshape(-1, 2)
         slope = (gradient[row] * (positions[cell] - expected[row])).sum(1).mul_(weights)
-        # Where one position has all the weight, nothing can be learned: most rows are so.
+        # The gradient of a row is zero where one position has all the weight: most rows.
         kept = slope.nonzero()[:, 0]
         row, cell, slope = row[kept], cell[kept], slope[kept]
         image, channel = row // len(filters), row % len(filters)
@@ -136,7 +136,7 @@ def _largest_responses(descriptors: Tensor, filters: Tensor) -> tuple[Tensor, ..
     """Rows, cells and values of the responses near their row's peak, and the peaks ``[B*C]``."""
     batch, _, cells = descriptors.shape
     channels = len(filters)
-    # The responses left out weigh, all together, less than one rounding.
+    # The weights of all omitted responses add up to less than the rounding error.
     depth = math.log(cells / torch.finfo(filters.dtype).eps)
     step = max(1, _TILE_ELEMENTS // cells)
     tile = filters.new_empty(min(step, channels), cells)
@@ -168,9 +168,9 @@ def _positions(height: int, width: int, like: Tensor) -> Tensor:
 
 
 def landmark_loss(predicted: Tensor, truth: Tensor, alpha: float = 10.0) -> Tensor:
-    """Mean smooth L1 of ``alpha`` times the coordinates, both ``[B,A,2]`` in [-1,1]; a scalar.
+    """Mean smooth L1 loss of ``alpha`` times the coordinates ``[B,A,2]`` in [-1,1]; a scalar.
 
-    Landmarks whose truth is NaN were not set and do not count.
+    Landmarks that are NaN in ``truth`` are not annotated and are left out of the mean.
     """
     known = ~truth.isnan()
     truth = torch.where(known, truth, predicted.detach())

@@ -1,11 +1,12 @@
-"""Random thin-plate-spline warps of image batches, and what they do to keypoints.
+"""Random thin-plate-spline warps of image batches and of keypoints.
 
 Notable:
 
-- A training pair is two warps in a row: the second view is a warp of the image, the first view
-  a warp of the second (the published order), so the grid of the second warp alone relates them.
-- All grids are [-1,1] with ``align_corners=True``, sampling bilinear, outside black.
-- Cropping follows warping, so that the black border is mostly gone.
+- A training pair takes two warps. The first turns the image into the second view; the second warp
+  turns the second view into the first view (the published order). The grid of the second warp
+  alone relates the two views.
+- All grids are [-1,1] with ``align_corners=True``; sampling is bilinear and zero outside.
+- Views are cropped after warping, which removes most of the black border.
 """
 
 from __future__ import annotations
@@ -84,9 +85,9 @@ def _spline(size: int, device: torch.device) -> ThinPlateSpline:
 class WarpDistribution:
     """Standard deviations of a random warp. Lengths in units of half the image side.
 
-    ``control`` and ``control_subset``: control weights, the second for a random half of them;
-    ``translation``; ``scale`` relative; ``rotation`` in degrees; ``first_control``: factor on
-    the control weights of the first of a pair's two warps.
+    ``control``: control weights; ``control_subset``: the same for a random half of them;
+    ``translation``; ``scale``, relative; ``rotation``, in degrees. ``first_control`` is a factor
+    on the control weights of the first of a pair's two warps.
     """
 
     control: float = 0.001
@@ -102,7 +103,7 @@ EVALUATION_WARP = WarpDistribution(0.0005, 0.005, 0.05, 0.05, 2.5, first_control
 
 
 def identity_weights(batch: int = 1) -> Tensor:
-    """``[batch,103,2]`` weights of the warp that changes nothing."""
+    """Weights ``[batch,103,2]`` of the identity warp."""
     weights = torch.zeros(batch, WEIGHTS, 2)
     weights[:, -2, 0] = weights[:, -1, 1] = 1.0
     return weights
@@ -131,8 +132,8 @@ def draw_weights_in_order(
 ) -> tuple[Tensor, Tensor]:
     """The published evaluation draws: one stream, image after image, first then second warp.
 
-    Returns two ``[count,103,2]``. The stream has no batched form (the number of values drawn
-    depends on those before), so this one walks through the images.
+    Returns two tensors ``[count,103,2]``. The draws cannot be batched: how many numbers a warp
+    takes from the stream is itself random.
     """
     generator = torch.Generator().manual_seed(seed)
     drawn = [_draw_one(distribution, generator) for _ in range(2 * count)]
@@ -164,12 +165,12 @@ def _affine_rows(normals: Tensor, d: WarpDistribution) -> Tensor:
 
 @dataclass(frozen=True)
 class WarpedPair:
-    """Two views of each image and how they relate.
+    """Two views of each image, and the grids that relate them.
 
-    ``first``, ``second`` ``[B,3,s,s]``, cropped to s = S - 2*crop; ``grid`` ``[B,s,s,2]``: where
-    in the second view, in [-1,1] of the cropped side, each pixel of the first lies.
-    ``image_grid`` and ``view_grid`` ``[B,S,S,2]`` are the uncropped grids image to second view,
-    and second to first view, for `warp_keypoints`.
+    ``first``, ``second`` ``[B,3,s,s]`` are cropped to s = S - 2*crop. ``grid`` ``[B,s,s,2]`` is
+    the position in the second view of each pixel of the first, in [-1,1] of the cropped side.
+    ``image_grid`` and ``view_grid`` ``[B,S,S,2]`` are the uncropped grids from image to second
+    view and from second to first view, for `warp_keypoints`.
     """
 
     first: Tensor
@@ -180,7 +181,7 @@ class WarpedPair:
 
     @property
     def flow(self) -> Tensor:
-        """``[B,s,s,2]``: what `grid` says as a displacement (x, y) in pixels."""
+        """`grid` as displacements (x, y) in pixels: ``[B,s,s,2]``."""
         size = self.grid.shape[1]
         axis = torch.arange(size, device=self.grid.device, dtype=self.grid.dtype)
         y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -205,7 +206,7 @@ def warp_pair(
     spline = _spline(size, images.device)
     image_grid, view_grid = spline.grid(weights_first), spline.grid(weights_second)
     second = sample(images, image_grid)
-    # Only what the crop keeps of the first view is ever looked at.
+    # Only the pixels inside the crop are needed of the first view.
     kept = _crop(view_grid, crop)
     first = sample(second, kept)
     grid = crop_grid(kept, size, crop)
@@ -234,12 +235,12 @@ def _crop(grid: Tensor, crop: int) -> Tensor:
 
 
 def warp_keypoints(points: Tensor, grid: Tensor) -> Tensor:
-    """Where keypoints land: the integer pixel of the output sampled nearest to the keypoint.
+    """Warped keypoints: the output pixel that is sampled nearest to each keypoint.
 
     Shapes: ``points [B,K,2]``, ``grid [B,S,S,2]`` -> ``[B,K,2]``.
     Convention: points (x, y) in pixels of the S x S input, before any crop (the caller
-    subtracts it); grid in [-1,1] with ``align_corners=True``. The answer is a whole pixel, as
-    published, also where the keypoint has left the image (then the border pixel nearest to it).
+    subtracts it); grid in [-1,1] with ``align_corners=True``. The result is whole pixels, as
+    published. For a keypoint outside the output it is the nearest border pixel.
     """
     size = grid.shape[1]
     sources = pixels(grid, size).flatten(1, 2)  # [B,S*S,2]

@@ -1,4 +1,4 @@
-"""Photometric noise against the published magnitudes, and the networks' normalisation."""
+"""Photometric noise has the published magnitudes; colours are normalised as published."""
 
 import pytest
 import torch
@@ -51,7 +51,7 @@ def test_shapes_are_kept(batch, side):
     assert result.isfinite().all()
 
 
-def test_a_generator_decides_everything():
+def test_noise_depends_only_on_the_generator():
     images = photos()
     first = add_noise(images, PhotometricNoise(), seeded(1))
     torch.manual_seed(5)
@@ -59,7 +59,7 @@ def test_a_generator_decides_everything():
     assert not torch.equal(first, add_noise(images, PhotometricNoise(), seeded(2)))
 
 
-def test_the_input_is_left_alone():
+def test_the_input_is_not_modified():
     images = photos()
     before = images.clone()
     add_noise(images, PhotometricNoise(), seeded())
@@ -67,14 +67,14 @@ def test_the_input_is_left_alone():
 
 
 @pytest.mark.parametrize("noise", [PhotometricNoise(), JPEG, COLOUR, LIGHTING])
-def test_each_image_has_noise_of_its_own(noise):
+def test_noise_differs_between_images(noise):
     images = photos(1).repeat(6, 1, 1, 1)
     result = add_noise(images, noise, seeded())
     distances = torch.cdist(result.flatten(1), result.flatten(1)) + 1e6 * torch.eye(6)
     assert distances.min() > 0.1
 
 
-def test_an_image_does_not_see_the_others_of_its_batch():
+def test_noise_of_an_image_does_not_depend_on_the_rest_of_the_batch():
     images = photos(4)
     changed = images.clone()
     changed[1:] = 255 - changed[1:]
@@ -94,7 +94,7 @@ def test_jpeg_keeps_flat_colours():
     assert (add_noise(images, JPEG, seeded()) - images).abs().max() < 6
 
 
-def test_lower_quality_costs_more():
+def test_lower_jpeg_quality_gives_larger_errors():
     images = photos(8, 48)
     losses = []
     for quality in (30, 98):
@@ -104,7 +104,7 @@ def test_lower_quality_costs_more():
 
 
 def test_brightness_stays_within_the_published_range():
-    # Contrast and saturation leave an evenly grey image alone.
+    # Contrast and saturation do not change a uniform grey image.
     grey = torch.full((400, 3, 4, 4), 100.0)
     factors = add_noise(grey, COLOUR, seeded()).mean((1, 2, 3)) / 100
     assert factors.min() >= 0.6 - 1e-4 and factors.max() <= 1.4 + 1e-4
@@ -115,7 +115,7 @@ def test_brightness_stays_within_the_published_range():
 def test_contrast_and_saturation_change_too():
     image = photos(1, 16).repeat(200, 1, 1, 1)
     result = add_noise(image, COLOUR, seeded())
-    # Brightness alone would scale the spread over pixels, and that over channels, like the mean.
+    # Brightness alone would scale both standard deviations in proportion to the mean.
     mean = result.mean((1, 2, 3))
     contrast = result.mean(1).std((1, 2)) / mean
     saturation = result.std(1).mean((1, 2)) / mean

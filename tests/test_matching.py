@@ -29,7 +29,7 @@ def test_queries_round_half_to_even_and_stay_on_the_lattice():
     assert matched.tolist() == [[0, 0], [4, 4], [6, 0]]
 
 
-def test_full_resolution_finds_the_very_pixel_whatever_the_length():
+def test_full_resolution_finds_the_exact_pixel_for_descriptors_of_any_length():
     generator = torch.Generator().manual_seed(0)
     source = torch.randn(1, 32, 10, 10, generator=generator)
     points = torch.tensor([[[3.0, 5.0], [7.0, 11.0], [18.0, 0.0]]])

@@ -70,7 +70,7 @@ def test_what_is_neither_is_refused(twin, published, tmp_path):
         open_embedding(tmp_path)
     with pytest.raises(StudyError, match="is no .pth file: leave out which experiment"):
         open_embedding(twin, EXPERIMENT)
-    with pytest.raises(StudyError, match="say which published experiment"):
+    with pytest.raises(StudyError, match="give the name of its published experiment"):
         open_embedding(published)
 
 

@@ -19,7 +19,7 @@ SHAPES = [(3, 5, 16, 9, 7), (2, 3, 4, 12, 12)]  # images, filters, dimension, he
 
 
 def plain_positions(descriptors, filters, scale):
-    """The formula: the whole softmax, then the mean position under it."""
+    """Expected positions by the formula: the whole softmax, then the weighted mean position."""
     height, width = descriptors.shape[2:]
     attention = (scale * torch.einsum("cd,bdhw->bchw", filters, descriptors)).flatten(2).softmax(2)
     attention = attention.unflatten(2, (height, width))
@@ -66,7 +66,7 @@ def test_parameter_counts_are_the_published_ones(dim, landmarks, count):
     assert sum(p.numel() for p in LandmarkRegressor(dim, landmarks).parameters()) == count
 
 
-def test_landmarks_do_not_see_each_others_filters():
+def test_a_landmark_does_not_depend_on_the_filters_of_others():
     regressor = LandmarkRegressor(8, 3)
     descriptors = torch.randn(1, 8, 6, 6)
     before, _ = regressor(descriptors)
@@ -77,7 +77,7 @@ def test_landmarks_do_not_see_each_others_filters():
     assert not torch.equal(before[:, 1], after[:, 1])
 
 
-def test_points_go_there_and_back():
+def test_denormalising_points_inverts_normalising():
     points = torch.rand(4, 5, 2) * 70
     torch.testing.assert_close(denormalise_points(normalise_points(points, 70), 70), points)
     assert normalise_points(torch.tensor([0.0, 69.0]), 70).tolist() == [-1, 1]
@@ -85,8 +85,8 @@ def test_points_go_there_and_back():
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("scale", [0.1, 3.0, 100.0])
-def test_the_few_weights_that_count_give_what_all_of_them_do(shape, scale):
-    """From a softmax that is almost flat to one that is almost a maximum, gradients included."""
+def test_values_and_gradients_are_those_of_the_plain_formula(shape, scale):
+    """The scales range from an almost flat softmax to an almost hard maximum."""
     forms = plain_positions, expected_positions
     plain, ours = (values_and_gradients(form, shape, scale) for form in forms)
     for one, other in zip(plain, ours, strict=True):
@@ -95,7 +95,7 @@ def test_the_few_weights_that_count_give_what_all_of_them_do(shape, scale):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("scale", [0.1, 3.0, 100.0])
-def test_in_float32_they_are_about_as_close_to_the_truth_as_the_plain_formula(shape, scale):
+def test_rounding_errors_in_float32_are_like_those_of_the_plain_formula(shape, scale):
     truth = values_and_gradients(plain_positions, shape, scale)
     forms = plain_positions, expected_positions
     plain, ours = (values_and_gradients(f, shape, scale, torch.float32) for f in forms)
@@ -124,7 +124,7 @@ def test_expected_positions_pass_gradcheck():
     assert torch.autograd.gradcheck(function, (descriptors, filters))
 
 
-def test_responses_in_several_tiles_are_those_in_one(monkeypatch):
+def test_expected_positions_do_not_depend_on_the_size_of_tiles(monkeypatch):
     descriptors, filters = torch.randn(3, 8, 6, 6), torch.randn(11, 8)
     whole = expected_positions(descriptors, filters, 10.0)
     monkeypatch.setattr("dvelib.regressor._TILE_ELEMENTS", 100)  # two filters at a time
@@ -138,22 +138,22 @@ def test_one_bright_cell_is_the_expected_position():
     torch.testing.assert_close(found[0, 0], torch.tensor([2 / 4 - 1, 3 / 2 - 1]))
 
 
-def test_the_fused_attention_of_gpus_gives_the_same():
-    """Run here on the CPU, where its softmax is kept whole."""
+def test_the_form_for_gpus_agrees_with_the_plain_formula():
+    """PyTorch's attention also runs on a CPU, so no GPU is needed."""
     descriptors, filters = torch.randn(2, 3, 6, 7), torch.randn(4, 3)
     positions = _positions(6, 7, descriptors)
     fused = _attention(descriptors.flatten(2), filters, positions, 5.0)
     torch.testing.assert_close(fused, plain_positions(descriptors, filters, 5.0))
 
 
-def test_descriptors_that_are_no_numbers_give_landmarks_that_are_none():
+def test_nan_descriptors_give_nan_landmarks():
     descriptors = torch.randn(2, 4, 5, 5)
     descriptors[1, 2, 3, 3] = torch.nan
     found, _ = LandmarkRegressor(4, 3)(descriptors)
     assert found[0].isfinite().all() and found[1].isnan().all()
 
 
-def test_landmarks_that_were_not_set_do_not_count():
+def test_the_loss_ignores_landmarks_that_are_not_annotated():
     predicted, truth = torch.rand(4, 5, 2, requires_grad=True), torch.rand(4, 5, 2)
     known = landmark_loss(predicted[:, 1:], truth[:, 1:])
     truth[:, 0] = torch.nan

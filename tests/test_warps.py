@@ -17,7 +17,7 @@ from tests.golden_data import load
 THINNED = {0: (1, 1), 1: (5, 5), 2: (4, 8), 3: (5, 5)}  # images, grids
 
 
-def test_identity_leaves_an_image_alone():
+def test_identity_warp_keeps_the_image():
     image = torch.rand(2, 3, 20, 20)
     pair = warp_pair(image, identity_weights(2), identity_weights(2), crop=0)
     torch.testing.assert_close(pair.first, image, atol=1e-5, rtol=0)
@@ -53,7 +53,7 @@ def test_pairs_are_the_published_ones(case):
 
 
 def test_keypoints_follow_the_image():
-    """A bright dot and the keypoint on it end in the same place, to the rounding of a pixel."""
+    """A bright dot and the keypoint on it move to the same pixel, up to rounding."""
     generator = torch.Generator().manual_seed(3)
     image = torch.zeros(8, 3, 60, 60)
     points = torch.randint(20, 40, (8, 1, 2), generator=generator).float()
@@ -67,7 +67,7 @@ def test_keypoints_follow_the_image():
     assert (centre - moved[:, 0]).abs().max() < 1.5
 
 
-def test_grid_says_where_the_first_views_pixels_lie_in_the_second():
+def test_grid_holds_the_positions_of_the_first_views_pixels_in_the_second_view():
     generator = torch.Generator().manual_seed(1)
     ramp = torch.linspace(0, 1, 64).expand(3, 64, 64)[None]
     pair = warp_pair(ramp, *draw_weights(1, EVALUATION_WARP, generator), crop=10)
@@ -97,18 +97,18 @@ def test_draws_have_the_published_spread():
     assert angle.std().item() == pytest.approx(5.0, rel=0.05)
 
 
-def test_ordered_draws_do_not_depend_on_how_many_follow():
+def test_ordered_draws_do_not_depend_on_the_number_of_images():
     few, many = (draw_weights_in_order(n, EVALUATION_WARP, seed=0) for n in (2, 5))
     torch.testing.assert_close(few[0], many[0][:2])
     torch.testing.assert_close(few[1], many[1][:2])
 
 
 @pytest.mark.parametrize("crop", [10, -1, 12])
-def test_a_crop_that_leaves_nothing(crop):
+def test_a_crop_of_the_whole_image_is_refused(crop):
     with pytest.raises(ValueError, match=f"a crop of {crop} leaves nothing of a 20-pixel image"):
         warp_pair(torch.zeros(1, 3, 20, 20), identity_weights(), identity_weights(), crop)
 
 
-def test_wrong_number_of_weights():
+def test_a_wrong_number_of_weights_is_refused():
     with pytest.raises(ValueError, match="103"):
         ThinPlateSpline(10).grid(torch.zeros(1, 100, 2))

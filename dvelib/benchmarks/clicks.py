@@ -1,4 +1,4 @@
-"""A click in the explorer: two embeddings asked, both pictures drawn and packed for the browser."""
+"""A click in the explorer: two embeddings matched, both pictures drawn and encoded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FACES = 8
 
 
 def clicks(describe_anew: bool) -> Callable[[], object]:
-    """One click after the other on drawn faces, under the embeddings that come along.
+    """A function that makes one click on synthetic faces, with pretrained embeddings.
 
-    The explorer keeps descriptors from click to click; with ``describe_anew`` nothing does.
+    The explorer keeps descriptors between clicks; ``describe_anew`` computes them for each click.
     """
     from dvelib.explore import Explorer
 

@@ -1,4 +1,4 @@
-"""Time, peak memory and what the machine could do at best."""
+"""Measurement of time and peak memory, and of the machine's peak rates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import torch
 
 __all__ = ["Machine", "peak_memory", "seconds"]
 
-MINIMUM_SECONDS = 0.3  # a repeat runs its work as often as it takes to last so long
-SAMPLING = 0.001  # seconds between two looks at the memory
+MINIMUM_SECONDS = 0.3  # of a repeat, which runs short work several times
+SAMPLING = 0.001  # seconds between two samples of the memory in use
 
 
 def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
-    """Seconds of one run of the work, once for each repeat; the first run does not count."""
+    """Seconds of one run of the work, one value per repeat, after a run to warm up."""
     once = _timed(work, device, 1)
     times = max(1, int(MINIMUM_SECONDS / max(once, 1e-6)))
     return [_timed(work, device, times) / times for _ in range(repeats)]
@@ -35,10 +35,10 @@ def _timed(work: Callable[[], object], device: torch.device, times: int) -> floa
 
 
 def peak_memory(prepare: Callable[[], Callable[[], object]], device: torch.device) -> int:
-    """Bytes that one run takes at most beyond what it is given.
+    """Peak memory of one run in bytes, without its inputs.
 
-    ``prepare`` makes the inputs and returns the work. On a CPU it runs in a process of its own,
-    whose memory is looked at a thousand times a second, so it has to be importable.
+    ``prepare`` makes the inputs and returns the work. On a CPU it runs in a separate process and
+    must be importable; the memory of that process is sampled a thousand times a second.
     """
     if device.type == "cuda":
         work = prepare()
@@ -54,7 +54,7 @@ def peak_memory(prepare: Callable[[], Callable[[], object]], device: torch.devic
 
 def _own_peak(prepare: Callable[[], Callable[[], object]], threads: int) -> int:
     torch.set_num_threads(threads)
-    _wake_libraries()
+    _initialise_torch()
     work, process, done = prepare(), psutil.Process(), threading.Event()
     before = peak = process.memory_info().rss
 
@@ -72,14 +72,14 @@ def _own_peak(prepare: Callable[[], Callable[[], object]], threads: int) -> int:
     return peak - before
 
 
-def _wake_libraries() -> None:
-    """What PyTorch allocates once, at its first product and gradient, is nobody's."""
+def _initialise_torch() -> None:
+    """Trigger PyTorch's one-time allocations, which count towards no measurement."""
     small = torch.randn(2, 32, 32, requires_grad=True)
     (small @ small.mT).softmax(2).sum().backward()
 
 
 class Machine:
-    """How fast products and copies are here: the floor under everything that is measured."""
+    """Rates of large matrix products and copies on this machine, from which floors follow."""
 
     def __init__(self, device: torch.device):
         self.device = device
@@ -88,10 +88,10 @@ class Machine:
         copy = torch.empty_like(source)
         best = min(seconds(lambda: copy.copy_(source), device, 3))
         self.bytes = 2 * source.nbytes / best
-        """Bytes a second, read and written."""
+        """Bytes per second, read and written."""
 
     def operations(self, arithmetic: str = "float32") -> float:
-        """Operations a second of a large matrix product, measured at the first call.
+        """Operations per second of a large matrix product, measured at the first call.
 
         ``arithmetic``: float32, bfloat16, or TensorFloat32 (float32 with rounded inputs on a GPU).
         """

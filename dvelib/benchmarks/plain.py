@@ -1,7 +1,7 @@
-"""The same formulas the straightforward way: one sample, one image, one query at a time.
+"""Straightforward forms of the formulas: one sample, one image or one query at a time.
 
-What a reader of the paper would write first, autograd included. They serve as the measure of
-the package's own forms, and tests hold both to the same results.
+They follow the paper's equations and use autograd. Benchmarks compare the package's own forms with
+them, and tests check that both give the same results.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["batched_exchange_loss", "exchange_loss", "match_points", "regress", 
 
 
 def exchange_loss(first: Tensor, second: Tensor, grid: Tensor) -> Tensor:
-    """Equation 5 sample by sample; the rebuilt descriptors go through a ``[D,HW,HW]`` product.
+    """Equation 5 sample by sample; rebuilding descriptors takes a ``[D,HW,HW]`` product.
 
-    Shapes as in `dvelib.losses.exchange_loss`, raw descriptors, bfloat16 ones in float32.
+    Shapes as in `dvelib.losses.exchange_loss`. Descriptors are raw; bfloat16 becomes float32.
     """
     batch, _, height, _ = first.shape
     first, second = _precise(first), _precise(second)
@@ -44,10 +44,10 @@ def exchange_loss(first: Tensor, second: Tensor, grid: Tensor) -> Tensor:
 def batched_exchange_loss(
     first: Tensor, second: Tensor, grid: Tensor, *, auxiliary_learns: bool = True
 ) -> Tensor:
-    """Equation 5 on the whole batch at once, with autograd: every HW x HW matrix is kept.
+    """Equation 5 on the whole batch, with autograd, which stores every HW x HW matrix.
 
-    ``auxiliary_learns=False`` drops the gradient through the auxiliary descriptors: a wrong loss
-    of the right value, for experiments that have to tell the two apart.
+    ``auxiliary_learns=False`` drops the gradient through the auxiliary descriptors. The value stays
+    correct and the gradient becomes wrong: a control for experiments.
     """
     batch, _, height, _ = first.shape
     first, second = _precise(first), _precise(second)
@@ -67,7 +67,7 @@ def _precise(maps: Tensor) -> Tensor:
 
 
 def _distances(grid: Tensor, height: int) -> Callable[[int], Tensor]:
-    """By sample, ``[HW,HW]`` square roots of the distances in input pixels."""
+    """A function from sample to ``[HW,HW]`` square roots of distances in input pixels."""
     side = grid.shape[1]
     stride = side // height
     expected = pixels(grid, side)[:, ::stride, ::stride].flatten(1, 2)
@@ -82,7 +82,7 @@ def warp_and_noise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two noisy views ``[B,3,s,s]`` in 0..255 of each image ``[B,3,S,S]``, image by image.
 
-    Warps by SciPy, photometric noise by Pillow, as a loader's worker would do them.
+    Warps by SciPy, photometric noise by Pillow, as in a data-loader process.
     """
     size = images.shape[-1]
     spline = ThinPlateSpline(size)
@@ -122,7 +122,7 @@ def _noise(view: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def regress(descriptors: Tensor, filters: Tensor, linear: Tensor, scale: float) -> Tensor:
-    """The landmark regressor's formula with the softmax written out.
+    """The landmark regressor's formula with the whole softmax.
 
     Shapes: ``descriptors [B,D,H,W]``, ``filters [A*V,D]``, ``linear [A,2,2V]`` -> ``[B,A,2]``.
     """

@@ -1,4 +1,4 @@
-"""What the benchmark's notebook shows, and what it records."""
+"""The tables and captions of the benchmark notebook, and its record ``results.json``."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ HEADLINES = {"loss": "one sample at a time", "step": "plain pipeline and loss"}
 class Benchmark:
     """One run of the benchmark on one machine.
 
-    ``small``: problems for tests, of no meaning. ``outputs``: the folder of ``results.json``.
-    Raises StudyError for a GPU that is not there.
+    ``small``: tiny problems, only for tests. ``outputs``: the folder of ``results.json``.
+    Raises StudyError if a GPU is requested and there is none.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class Benchmark:
         self.frames: dict[str, pd.DataFrame] = {}
 
     def machine_facts(self) -> dict[str, str]:
-        """Hardware, versions and the two rates that floors are made of."""
+        """Hardware, versions and the two rates from which floors are computed."""
         made = provenance(self.device)
         return {
             "Hardware": made["hardware"],
             "Versions": ", ".join(f"{k} {v}" for k, v in made["versions"].items()),
             "Commit": str(made["commit"]),
             "Matrix products": "; ".join(
-                f"{self.machine.operations(precision) / 1e9:,.0f} billion operations a second, "
+                f"{self.machine.operations(precision) / 1e9:,.0f} billion operations per second, "
                 f"{precision}"
                 for precision in precisions(self.device, self.small)
             ),
-            "Copies": f"{self.machine.bytes / 1e9:,.1f} GB a second, read and written",
+            "Copies": f"{self.machine.bytes / 1e9:,.1f} GB per second, read and written",
             "Repeats": str(self.repeats),
-            **({} if self.device.type == "cuda" else {"Not measured": "anything on a GPU"}),
+            **({} if self.device.type == "cuda" else {"Not measured": "performance on a GPU"}),
         }
 
     def measure(self, kind: str) -> pd.DataFrame:
@@ -69,7 +69,7 @@ class Benchmark:
         return self.frames[kind]
 
     def shown(self, kind: str) -> pd.DataFrame:
-        """The comparisons of a kind as a table to read."""
+        """The comparisons of a kind as a table for display."""
         frame = self.frames[kind]
         milliseconds = frame[["seconds", "low", "high", "floor"]] * 1e3
         table = pd.DataFrame(
@@ -102,26 +102,26 @@ class Benchmark:
         return f"Maps of {SIDE}x{SIDE}; the chart above has {DIMENSION} dimensions."
 
     def endings(self) -> pd.DataFrame:
-        """Where training ends by either form (see `dvelib.benchmarks.endings.ends`)."""
+        """Errors after training with each form (see `dvelib.benchmarks.endings.ends`)."""
         self.frames["endings"] = ends(str(self.device), self.small)
         self.frames["endings gaps"] = gaps(self.frames["endings"])
         return self.frames["endings"]
 
     def endings_shown(self) -> pd.DataFrame:
-        """The ends by seed as a table to read."""
+        """Errors after training by seed, as a table for display."""
         return by_seed(self.frames["endings"])
 
     def endings_caption(self) -> str:
-        return f"What training ends at, on faces that it did not see. Control: {CONTROL}."
+        return f"Errors after training, on unseen faces. Control: {CONTROL}."
 
     def endings_text(self) -> str:
-        """Whether the ends differ by more than seeds do, in words."""
+        """Text: whether errors differ more between the losses than between seeds."""
         return sentences(self.frames["endings"])
 
     def published_study(self) -> pd.DataFrame:
-        """Pairs a second and hours of each embedding that the paper trained on CelebA.
+        """Pairs per second and hours for each embedding that the paper trained on CelebA.
 
-        One seed each, at its published size, batch and precision.
+        One seed each, at the published image size, batch size and precision.
         """
         study = Study.load("paper", without_data=True)
         lines = {}
@@ -144,7 +144,7 @@ class Benchmark:
         study = self.frames["study"]
         return (
             f"{PUBLISHED_IMAGES:,} images, {PUBLISHED_EPOCHS} epochs, at the rates measured here: "
-            f"{study['hours'].sum():,.0f} hours for all {len(study)}, one after the other."
+            f"{study['hours'].sum():,.0f} hours for all {len(study)} embeddings in sequence."
         )
 
     def record(self) -> str:

@@ -1,4 +1,4 @@
-"""How the loss grows with the side of the descriptor map and with the dimension."""
+"""Time and memory of the loss by side of the descriptor map and by embedding dimension."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["growth"]
 BATCH = 2
 SIDES, DIMENSION = (16, 24, 35, 48, 64), 64
 DIMENSIONS, SIDE = (3, 16, 64, 128), 35
-# The plain form needs gigabytes past this side.
+# The plain form needs gigabytes for larger sides.
 PLAIN_UP_TO = 48
 
 

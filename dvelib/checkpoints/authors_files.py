@@ -1,10 +1,10 @@
 """Reading the files of weights that the DVE authors published (``checkpoint-epoch100.pth``).
 
-They are pickles of 2019, of PyTorch 1.1 and before: a magic number, a version, facts of the system,
-the object with its tensors' storages left out, the storages' names, then each storage's bytes.
-Since PyTorch 1.6 the same parts are members of a zip file; both forms are read. Storages lived on a
-GPU and come back on the CPU. Beside the weights lie the authors' own configuration and logger
-objects; those are skipped, and nothing in a file is ever executed (see `inert_pickle`).
+PyTorch 1.1 wrote them as a sequence of pickles: a magic number, a version, facts of the system, the
+object without the contents of its storages, and the storages' names. The bytes of each storage
+follow. Since PyTorch 1.6 the same parts are members of a zip file. Both forms are read. GPU
+storages become CPU tensors. The authors' configuration and logger objects in the files are
+skipped. Nothing in a file is ever executed (see `inert_pickle`).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ DTYPES = {
 ORDERED_DICT = Global("collections", "OrderedDict")
 PARAMETER = Global("torch._utils", "_rebuild_parameter")
 TENSORS = {Global("torch._utils", f"_rebuild_tensor{version}") for version in ("", "_v2")}
-# What else the authors' trainer may have left in a file: its configuration with the parsed
-# arguments and paths, its log, and the best score. Instances of these stay empty.
+# Modules of other objects that the authors' trainer may have saved: its configuration with parsed
+# arguments and paths, its log and the best score. Their instances are read as empty objects.
 SKIPPED_MODULES = {
     "parse_config",
     "logger",
@@ -78,7 +78,7 @@ SKIPPED = {
     "torch.cuda": set(DTYPES),
 }
 
-# What Python and torch raise at bytes that are not what they should be.
+# Errors that Python and torch raise on damaged bytes.
 DAMAGE = (
     ValueError,
     LookupError,
@@ -107,7 +107,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _View:
-    """A tensor as the file describes it; not checked yet."""
+    """A tensor as described by the file, not yet checked."""
 
     storage: _Storage
     offset: int
@@ -116,7 +116,7 @@ class _View:
 
 
 class _Pickle(InertPickle):
-    """The pickles inside a file: ordered dicts, tensors as `_View`, and which storages they use."""
+    """Reader for the pickles in a file: ordered dicts, tensors as `_View`, and their storages."""
 
     def __init__(self, stream: BinaryIO):
         super().__init__(stream)
@@ -141,7 +141,7 @@ class _Pickle(InertPickle):
     def persistent(self, identity: object) -> object:
         kind, storage_type, key, _, numel, *views = identity
         if kind != "storage" or any(views):
-            raise ValueError("an object outside the pickle that is no storage")
+            raise ValueError("an object outside the pickle that is not a storage")
         if not isinstance(key, str) or type(numel) is not int or numel < 0:
             raise ValueError("a storage without a name or a size")
         storage = _Storage(key, DTYPES[storage_type.name], numel)
@@ -159,8 +159,8 @@ def load_published(path: Path | str) -> dict:
     Returns ``arch`` (the authors' class name: SmallNet, HourglassNet, or Sequential for a landmark
     regressor), ``epoch`` (from one) and ``state_dict``: tensors on the CPU by their key, without
     the ``module.`` that training on several GPUs adds. Tensors that shared a storage still do.
-    Raises StudyError, one sentence naming the file, where it is missing, no checkpoint, damaged
-    or cut short, or names code that no such checkpoint holds.
+    Raises StudyError naming the file if it is missing, is not a published checkpoint, is damaged
+    or truncated, or names code that no published checkpoint contains.
     """
     path = Path(path)
     if not path.is_file():
@@ -172,38 +172,38 @@ def load_published(path: Path | str) -> dict:
         content, storages, read = (_open_zip if begins == ZIP_MAGIC else _open_stream)(file, length)
         held = _content(content)
         if sum(storage.bytes for storage in storages.values()) > length:
-            raise ValueError("more numbers than the file has bytes")
+            raise ValueError("storages larger than the file")
         held["state_dict"] = _tensors(held["state_dict"], read)
     return held
 
 
 class _Foreign(Exception):
-    """A file of another kind; the text continues the sentence that its path begins."""
+    """A file of another kind; the message is a sentence without its subject, the path."""
 
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong inside into one sentence that names the file."""
+    """Turn every error inside the block into a StudyError that names the file."""
     try:
         yield
     except _Foreign as error:
         raise StudyError(f"{path} {error}") from None
     except ForbiddenPickle as error:
         raise StudyError(
-            f"{path} {error}, which no published checkpoint does: nothing in it was run, and it "
-            f"should not be trusted"
+            f"{path} {error}, which no published checkpoint does: do not trust this file; nothing "
+            f"in it was executed"
         ) from None
     except PermissionError:
-        raise StudyError(f"{path} cannot be read: its permissions forbid it") from None
+        raise StudyError(f"{path} cannot be read: permission denied") from None
     except DAMAGE as error:
-        raise StudyError(f"{path} is damaged or cut short: download it again") from error
+        raise StudyError(f"{path} is damaged or truncated: download it again") from error
 
 
 def _open_stream(file: BinaryIO, length: int) -> Opened:
     """The form of PyTorch before 1.6: pickles and storages one after the other."""
     if not _begins_as_checkpoint(file):
         file.seek(0)
-        raise _Foreign(f"is no PyTorch checkpoint: it begins with {file.read(16)!r}")
+        raise _Foreign(f"is not a PyTorch checkpoint: it begins with {file.read(16)!r}")
     if _Pickle(file).load().get("little_endian") is not True:
         raise _Foreign("was written on a big-endian machine, which is not supported")
     pickle = _Pickle(file)
@@ -236,12 +236,12 @@ def _open_zip(file: BinaryIO, length: int) -> Opened:
     archive = zipfile.ZipFile(file)
     roots = [name.split("/")[0] for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(roots) != 1:
-        raise _Foreign("is a zip file, but no PyTorch checkpoint: there is no data.pkl in it")
+        raise _Foreign("is a zip file without data.pkl, so it is not a PyTorch checkpoint")
 
     def member(name: str, size: int | None = None) -> bytearray:
         info = archive.getinfo(f"{roots[0]}/{name}")
         if info.compress_type != zipfile.ZIP_STORED or info.file_size > length:
-            raise ValueError("a member that is not simply stored")
+            raise ValueError("a compressed or oversized member")
         if size not in (None, info.file_size):
             raise ValueError("a storage of another size than announced")
         with archive.open(info) as stream:
@@ -262,11 +262,11 @@ def _exactly(stream: BinaryIO, size: int) -> bytearray:
 
 
 def _content(content: object) -> dict:
-    """The three entries that are used, checked except for the tensors."""
+    """The three entries that are used; tensors are not checked yet."""
     kinds = {"arch": str, "epoch": int, "state_dict": dict}
     for key, kind in kinds.items():
         if not isinstance(content, dict) or type(content.get(key)) is not kind:
-            raise _Foreign(f"is no checkpoint of the published study: it holds no {key!r}")
+            raise _Foreign(f"is not a checkpoint of the published study: it has no {key!r}")
     return {key: content[key] for key in kinds}
 
 
@@ -277,8 +277,8 @@ def _tensors(views: dict[str, object], read: Callable[[_Storage], bytearray]) ->
     for name, view in views.items():
         bare = ".".join(part for part in name.split(".") if part != "module")
         if not isinstance(view, _View) or bare in tensors:
-            problem = "is there twice" if bare in tensors else "is no tensor"
-            raise _Foreign(f"is no checkpoint of the published study: its {bare!r} {problem}")
+            problem = "occurs twice" if bare in tensors else "is not a tensor"
+            raise _Foreign(f"is not a checkpoint of the published study: its {bare!r} {problem}")
         key = view.storage.key
         if key not in flat:
             flat[key] = _numbers(read(view.storage), view.storage.dtype)
@@ -291,11 +291,11 @@ def _numbers(buffer: bytearray, dtype: torch.dtype) -> Tensor:
 
 
 def _tensor(view: _View, numbers: Tensor) -> Tensor:
-    """The described part of a storage; raises ValueError where it is not all inside."""
+    """The tensor that views part of a storage; raises ValueError if it exceeds the storage."""
     size, stride = view.size, view.stride
     whole = all(type(n) is int and n >= 0 for n in (view.offset, *size, *stride))
     if not whole or len(size) != len(stride) or len(size) > 8:
-        raise ValueError("a shape that is none")
+        raise ValueError("an invalid shape")
     last = view.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     count = math.prod(size)
     if count > len(numbers) or (count and last >= len(numbers)):

@@ -1,4 +1,4 @@
-"""The published experiments by name: where their weights are, and the settings that made them."""
+"""The published experiments by name: addresses of their weights, and their training settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EMBEDDING_NAME = re.compile(
     r"((?P<benchmark>300w|aflw|aflw-mtfl)-ft-)?celeba-(?P<architecture>smallnet|hourglass)"
     r"-(?P<dimension>\d+)d(?P<exchange>-dve)?"
 )
-# Training on CelebA, and what differs where it goes on, without labels, on a benchmark's faces.
+# Settings of the training on CelebA; FINETUNING replaces some for unlabelled benchmark faces.
 PRETRAINING = {
     "smallnet": {
         "size": 100,
@@ -46,11 +46,11 @@ FINETUNING = {"scale": 20.0, "bias_lr": None, "epochs": 50, "lower_rate_from": (
 
 @dataclass(frozen=True)
 class Experiment:
-    """A published experiment. ``size``: side of its images, of which ``crop`` is cut all round.
+    """A published experiment.
 
-    ``dataset``: the authors' name for the faces. ``epoch``: the last one, whose weights are at
-    ``url``. ``embedding``: the experiment whose network a landmark regressor reads; the
-    experiment's own name where it is no regressor.
+    ``size``: side of its images in pixels; ``crop``: pixels cut off each side. ``dataset``: the
+    authors' name of the dataset. ``epoch``: the last epoch, whose weights are at ``url``.
+    ``embedding``: for a landmark regressor, the experiment of its embedding; otherwise ``name``.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Experiment:
 
 
 def experiment(name: str) -> Experiment:
-    """The published experiment of that name; raises StudyError with the nearest name if none."""
+    """The published experiment of that name; raises StudyError suggesting a similar name."""
     known = experiments()
     if name not in known:
         listed = "they are named in dvelib/paper/published.json"
@@ -91,7 +91,7 @@ def _experiment(row: dict) -> Experiment:
     name = row["experiment"]
     return Experiment(
         name=name,
-        # The authors' own pages print these addresses with one slash after the colon.
+        # The authors' pages print these addresses with one slash after the colon.
         url=re.sub(r"^(https?):/+", r"\1://", row["checkpoint_url"]),
         architecture=ARCHITECTURES[row["arch"]],
         dimension=row["dim"],
@@ -105,10 +105,10 @@ def _experiment(row: dict) -> Experiment:
 
 
 def published_spec(name: str) -> EmbeddingSpec:
-    """The published settings of an experiment's embedding; of a regressor's, of what it reads.
+    """The published settings of an experiment's embedding, or of a regressor's embedding.
 
-    Source: the authors' configurations, with the epochs at which their learning rate really fell.
-    Raises StudyError for a name that is no published experiment.
+    Source: the authors' configurations, with the epochs at which their code lowered the learning
+    rate. Raises StudyError for an unknown name.
     """
     parts = EMBEDDING_NAME.fullmatch(experiment(name).embedding)
     values = PRETRAINING[parts["architecture"]] | {

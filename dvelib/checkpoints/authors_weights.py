@@ -1,8 +1,8 @@
-"""The networks in the files that the DVE authors published, checked and ready to use.
+"""Networks from the files that the DVE authors published.
 
-`load_model` gives the network of a file, and its landmark regressor where there is one;
-`save_converted` writes them as safetensors; `published_embedding` gives the network as if it had
-been trained here, with the published settings.
+`load_model` returns the network of a file, and its landmark regressor if there is one.
+`save_converted` writes both as safetensors. `published_embedding` returns the network as an
+embedding with the published settings, for use like an embedding of this study.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ __all__ = ["PublishedModel", "load_model", "published_embedding", "save_converte
 NETWORK, REGRESSOR, FACTS = "network.safetensors", "regressor.safetensors", "published.json"
 LABEL = {"smallnet": "SmallNet", "hourglass": "Hourglass"}
 LAST_LAYER = {"smallnet": "conv6.weight", "hourglass": "output_layers.0.4.weight"}
-FROZEN = "0.wrapped_module."  # before the network's keys in a regressor's file
-# What a regressor's file also holds, and nothing ever read.
+FROZEN = "0.wrapped_module."  # prefix of the network's keys in a regressor's file
+# Unused entries of a regressor's file.
 UNUSED = re.compile(r"descriptors|linear\.\d+\.weight")
 
 State = dict[str, Tensor]
@@ -46,11 +46,12 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A published network, in eval mode on the CPU, and where it came from.
+    """A published network, in eval mode on the CPU, and its origin.
 
-    ``regressor``: None in an embedding's file; it reads the network's maps, which are enlarged to
-    the image's size before where ``upsampled``. ``arch``: the authors' class name.
-    ``experiment``: None where neither the caller nor the folders above the file tell.
+    ``regressor``: the landmark regressor on the network's maps, None in an embedding's file.
+    ``upsampled``: whether maps are enlarged to the image's size for the regressor. ``arch``: the
+    authors' class name. ``experiment``: None if neither the caller nor the folders above the file
+    name it.
     """
 
     network: nn.Module
@@ -66,13 +67,12 @@ class PublishedModel:
 
 
 def load_model(path: Path | str, name: str | None = None) -> PublishedModel:
-    """The network of a published file, every key and shape checked; nothing in it is executed.
+    """The network of a published file, with all keys and shapes checked; nothing is executed.
 
-    ``name``: which published experiment it is. Without it the folders above the file are asked,
-    for the authors publish ``<experiment>/<time>/checkpoint-epoch100.pth``.
-    Raises StudyError, one sentence: for a name that is unknown, and naming the file where it is
-    no such file, where its weights do not fit the network, and where it is not what the named
-    experiment published.
+    ``name``: the published experiment. Without it, the folders above the file are searched for a
+    name, since the authors publish ``<experiment>/<time>/checkpoint-epoch100.pth``.
+    Raises StudyError for an unknown name, and naming the file if it is not a published checkpoint,
+    its weights do not match the network, or it does not belong to the named experiment.
     """
     path = Path(path)
     named = experiment(name) if name else None
@@ -100,10 +100,10 @@ def load_model(path: Path | str, name: str | None = None) -> PublishedModel:
 
 
 def save_converted(model: PublishedModel, folder: Path) -> None:
-    """Write the network, and the regressor if there is one, as safetensors beside readable facts.
+    """Write the network, and the regressor if there is one, as safetensors, with facts as JSON.
 
-    Files: ``published.json``, ``regressor.safetensors`` and ``network.safetensors``, the last one
-    last. The state keys are those of `dvelib.networks` and `LandmarkRegressor`.
+    Files, in order: ``published.json``, ``regressor.safetensors``, ``network.safetensors``. State
+    keys are those of `dvelib.networks` and `LandmarkRegressor`.
     """
     facts = {
         "arch": model.arch,
@@ -126,20 +126,20 @@ def save_converted(model: PublishedModel, folder: Path) -> None:
 def published_embedding(
     path: Path | str, name: str | None = None, device: str | torch.device = "cpu"
 ) -> Embedding:
-    """The embedding in a published file with the settings it was published with.
+    """The embedding in a published file, with the published settings.
 
-    Of a regressor's file it is the frozen network that the regressor reads. The provenance names
-    the file and its digest; the history is empty; the folder, beside the file and named by its
-    digest too, is for what is measured later and need not exist.
-    Raises StudyError as `load_model` does, and where it is not known which experiment it is: the
-    weights do not tell whether they learned with exchange.
+    For a regressor's file it is the frozen network of the regressor. The provenance names the file
+    and its digest, and the history is empty. The folder, beside the file and named by its digest,
+    receives later measurements and need not exist.
+    Raises StudyError as `load_model` does, and if the experiment is unknown: the weights alone do
+    not show whether they were trained with exchange.
     """
     model = load_model(path, name)
     if model.experiment is None:
         fitting = [known for known in experiments() if _is(model, known)]
         raise StudyError(
-            f"{path} holds {_describe(model)}: say which published experiment that is, "
-            + (f"one of {', '.join(fitting)}" if fitting else "though none of them fits")
+            f"{path} holds {_describe(model)}: give the name of its published experiment, "
+            + (f"one of {', '.join(fitting)}" if fitting else "though no published one matches")
         )
     made = {
         "source": "the file of weights that the authors published",
@@ -158,17 +158,17 @@ def published_embedding(
 
 
 def _split(arch: str, state: State, path: Path) -> tuple[int, State, State]:
-    """The regressor's place in its Sequential (0: there is none), and the state of both."""
+    """Index of the regressor in its Sequential (0: none), and the states of both modules."""
     if arch != "Sequential":
         return 0, state, {}
-    # The authors' optional enlargement, which has no state, would be the second module.
+    # With the authors' optional upsampling, a module without state, the regressor is the third.
     index = 2 if any(key.startswith("2.") for key in state) else 1
     network, head = {}, {}
     for key, value in state.items():
         if key.startswith(FROZEN):
             network[key.removeprefix(FROZEN)] = value
         elif not key.startswith(f"{index}."):
-            raise StudyError(f"{path} does not fit a landmark regressor: {key!r} is unexpected")
+            raise StudyError(f"{path} does not match a landmark regressor: {key!r} is unexpected")
         elif not UNUSED.fullmatch(inner := key.removeprefix(f"{index}.")):
             head[inner] = value
     return index, network, head
@@ -179,12 +179,12 @@ def _architecture(arch: str, state: State, path: Path) -> str:
         return "hourglass" if any(key.startswith("hg.") for key in state) else "smallnet"
     if arch not in ARCHITECTURES:
         known = ", ".join((*ARCHITECTURES, "Sequential"))
-        raise StudyError(f"{path} holds the network {arch[:80]!r}, which is none of {known}")
+        raise StudyError(f"{path} holds the network {arch[:80]!r}, which is not one of {known}")
     return ARCHITECTURES[arch]
 
 
 def _sizes(state: State, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of a weight, or a default where that is none that a layer can have."""
+    """The shape of a weight, or the default if it is missing or not a shape of a convolution."""
     shape = tuple(state[key].shape) if key in state else ()
     return shape if len(shape) == 4 and min(shape) > 0 else default
 
@@ -207,21 +207,21 @@ def _regressor(dimension: int, state: State, prefix: str, path: Path) -> Landmar
 def _filled(
     build: Callable[[], nn.Module], state: State, label: str, prefix: str, path: Path
 ) -> nn.Module:
-    """A network with this state, in eval mode; nothing is allocated before the state fits."""
+    """A network with this state, in eval mode; memory is allocated after the state is checked."""
     with torch.device("meta"):
         network = build()
     expected = network.state_dict()
-    # PyTorch before 0.4.1 did not count batches, and nothing here reads the counts.
+    # PyTorch before 0.4.1 saved no batch counts. They are not used here.
     counts = {key: torch.tensor(0) for key in expected if key.endswith(".num_batches_tracked")}
     state = counts | state
     if problem := _misfit(expected, state, prefix):
-        raise StudyError(f"{path} does not fit the {label}: {problem}")
+        raise StudyError(f"{path} does not match the {label}: {problem}")
     network.to_empty(device="cpu").load_state_dict(state)
     return network.eval()
 
 
 def _misfit(expected: State, state: State, prefix: str) -> str | None:
-    """What is wrong with the first key that is missing, unexpected or of another shape."""
+    """A problem with the first missing or unexpected key or wrong shape; None if all match."""
     if missing := [key for key in expected if key not in state]:
         return f"{prefix + missing[0]!r} is missing"
     if unexpected := [key for key in state if key not in expected]:
@@ -229,7 +229,7 @@ def _misfit(expected: State, state: State, prefix: str) -> str | None:
     for key, value in expected.items():
         held, wanted = _kind(state[key]), _kind(value)
         if held != wanted:
-            return f"{prefix + key!r} is {held} where {wanted} is expected"
+            return f"{prefix + key!r} is {held}, expected {wanted}"
     return None
 
 
@@ -238,7 +238,7 @@ def _kind(value: Tensor) -> str:
 
 
 def _is(model: PublishedModel, name: str | None) -> bool:
-    """Whether a model is what an experiment published, as far as it can be told."""
+    """Whether architecture, dimension, epoch and kind of a model are those of an experiment."""
     if name is None:
         return False
     known = experiment(name)

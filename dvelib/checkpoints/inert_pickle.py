@@ -1,13 +1,13 @@
-"""Reading a pickle as the data it is, without carrying out what it says.
+"""Reading a pickle as plain data, without executing anything.
 
-Python's own unpickler calls what a file names, and even where the names are limited a file may set
-attributes of whatever it is given. Here `pickletools` decodes the instructions and a small stack
-machine keeps values only:
+Python's unpickler calls functions that a file names. Even with restricted names, a file can set
+attributes of the objects it gets. Here `pickletools` decodes the instructions, and a small stack
+machine builds plain values:
 
-- a global is a `Global`, its name and nothing more: no module is imported, nothing is looked up;
-- an instance of a class is that same name: it is never made, and its state is dropped;
-- where the file wants something called, `InertPickle.made` says what stands for the result;
-- of mappings only the keys that are text are kept, for no other is ever looked up.
+- a global is a `Global`, which holds its name only: no module is imported, nothing is looked up;
+- an instance of a class is represented by the `Global` of the class; its state is dropped;
+- a call is replaced by the result of `InertPickle.made`;
+- mappings keep text keys only, since no others are used.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ FRESH = {
 
 
 class ForbiddenPickle(Exception):
-    """A pickle asks for what it may not have; the text says what, as in ``names os.system``."""
+    """A pickle uses something forbidden; the message says what, as in ``names os.system``."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class Global:
 
 
 class InertPickle:
-    """Reads one pickle from a stream, up to its last instruction; to be subclassed.
+    """Reads one pickle from a stream, up to its last instruction; a base class.
 
-    `load` raises ForbiddenPickle where a global is not `allowed` and at instructions that a
-    checkpoint has no use for. Where the bytes are no whole pickle it raises what Python happens
-    to: ValueError, IndexError, KeyError, TypeError, OverflowError or MemoryError.
+    `load` raises ForbiddenPickle for a global that is not `allowed` and for instructions that
+    checkpoints do not need. For damaged bytes it raises ValueError, IndexError, KeyError,
+    TypeError, OverflowError or MemoryError.
     """
 
     def __init__(self, stream: BinaryIO):
@@ -86,11 +86,11 @@ class InertPickle:
         return False
 
     def made(self, function: Global, arguments: tuple) -> object:
-        """What stands for calling a global: its name alone, an instance without contents."""
+        """The replacement for a call of a global; by default the `Global` itself."""
         return function
 
     def persistent(self, identity: object) -> object:
-        """What stands for an object that is kept outside the pickle."""
+        """The replacement for an object that is stored outside the pickle."""
         raise ForbiddenPickle("refers to an object outside itself")
 
     def load(self) -> object:
@@ -104,7 +104,7 @@ class InertPickle:
         return self.stack.pop()
 
     def _remember(self, instruction: str, index: int | None) -> bool:
-        """Instructions of the stack and the memo; false where it is another kind."""
+        """Carry out an instruction of the stack or the memo; False if it is of another kind."""
         match instruction:
             case "PROTO" | "FRAME" | "STOP":
                 pass
@@ -126,7 +126,7 @@ class InertPickle:
         return True
 
     def _collect(self, instruction: str) -> bool:
-        """Instructions that make or fill containers; false where it is another kind."""
+        """Carry out an instruction that makes or fills containers; False if of another kind."""
         match instruction:
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 values = [self.stack.pop() for _ in range(int(instruction[-1]))]
@@ -153,11 +153,11 @@ class InertPickle:
         return True
 
     def _refer(self, instruction: str, named: str | None) -> None:
-        """Instructions that name, call or set up objects: noted at most, never carried out."""
+        """Replace an instruction that names, calls or sets up objects; never carry it out."""
         match instruction:
             case "GLOBAL":
                 module, name = named.split(" ", 1)
-                # This instruction is of a time that wrote the names of Python 2.
+                # Pickles with this instruction use the module names of Python 2.
                 module, name = NAME_MAPPING.get((module, name), (module, name))
                 self._name(IMPORT_MAPPING.get(module, module), name)
             case "STACK_GLOBAL":
@@ -177,12 +177,12 @@ class InertPickle:
                 raise ForbiddenPickle(f"uses the pickle instruction {instruction}")
 
     def _to_mark(self) -> list:
-        """The values above the last mark, which leave the stack with it."""
+        """Remove the last mark and the values above it from the stack; returns the values."""
         values, self.stack = self.stack, self.below.pop()
         return values
 
     def _fill(self, values: list) -> None:
-        """Put values in the container on top of the stack; into an instance goes nothing."""
+        """Add values to the container on top of the stack; ignored for an instance."""
         container = self.stack[-1]
         if isinstance(container, list):
             container.extend(values)
@@ -200,5 +200,5 @@ class InertPickle:
 
     def _call(self, function: Global, arguments: tuple) -> None:
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
-            raise ValueError("a call of what is no function")
+            raise ValueError("a call of something that is not a function")
         self.stack.append(self.made(function, arguments))

@@ -1,15 +1,16 @@
-"""Weights that come with the project: small embeddings of its study on real faces.
+"""Pretrained weights that come with the project: small embeddings trained on real faces.
 
     from dvelib.checkpoints.pretrained import load_pretrained
 
     embedding = load_pretrained("smallnet-64d-exchange")
 
-Each is a folder like that of any finished training, with its specification and provenance, the
-weights in half precision: SmallNets of 16 and 64 dimensions, with and without exchange, and a
-regressor of five landmarks (eyes, nose, corners of the mouth) on the one of 64 with exchange.
+There are SmallNets of 16 and 64 dimensions, with and without exchange, and a regressor of five
+landmarks (eyes, nose, corners of the mouth) on the 64-dimensional embedding with exchange. Each is
+a folder like that of any finished training, with specification, provenance and weights in half
+precision.
 
-A name of these serves wherever the folder of an embedding or a regressor does. What is measured
-on them is kept with a copy in the user's cache, for the package may be read-only.
+These names are accepted wherever the folder of an embedding or a regressor is. The weights are
+copied to the user's cache, which also keeps measurements, since the package may be read-only.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ EMBEDDINGS = (
 )
 LANDMARKS = "five-landmarks"
 LANDMARKS_ON = "smallnet-64d-exchange"
-HERE = Path(__file__).parent / "weights"
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
 def load_pretrained(name: str, device: str = "cpu") -> Embedding:
@@ -44,21 +45,23 @@ def load_pretrained(name: str, device: str = "cpu") -> Embedding:
     from dvelib.checkpoints.storage import load_embedding
 
     if name not in EMBEDDINGS:
-        raise StudyError(f"no embedding {name!r} comes along: choose among {', '.join(EMBEDDINGS)}")
+        raise StudyError(
+            f"there is no pretrained embedding {name!r}: choose among {', '.join(EMBEDDINGS)}"
+        )
     return load_embedding(pretrained_folder(name), device)
 
 
 def named_folder(folder: Path | str) -> Path:
-    """The folder that is meant: itself, or a copy of what comes along under that name."""
+    """The folder itself, or for the name of pretrained weights the folder of their copy."""
     if str(folder) in (*EMBEDDINGS, LANDMARKS) and not Path(folder).exists():
         return pretrained_folder(str(folder))
     return Path(folder)
 
 
 def pretrained_folder(name: str) -> Path:
-    """A copy, in the user's cache, of what comes along under a name; made if need be.
+    """The folder of a copy of pretrained weights in the user's cache, made at the first call.
 
-    That of the regressor holds its embedding, too.
+    The folder of the regressor also contains its embedding.
     """
     from dvelib.data.cache import cache_folder  # imports pandas; the command line needs the names
 
@@ -66,7 +69,7 @@ def pretrained_folder(name: str) -> Path:
     files = {
         path: f"{place}/{path.name}".lstrip("/")
         for part, place in parts.items()
-        for path in sorted((HERE / part).iterdir())
+        for path in sorted((WEIGHTS_FOLDER / part).iterdir())
     }
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
     folder = cache_folder() / "pretrained" / f"{name}-{digest}"
@@ -82,5 +85,5 @@ def pretrained_folder(name: str) -> Path:
     except OSError:
         if not folder.exists():
             raise
-        shutil.rmtree(temporary)  # someone else was faster
+        shutil.rmtree(temporary)  # another process has made the folder
     return folder

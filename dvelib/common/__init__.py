@@ -1,1 +1,1 @@
-"""What every layer uses: errors, files, progress bars, digests, parameter files, HTML pieces."""
+"""Shared by every layer: errors, files, progress bars, digests, parameter files, HTML pieces."""

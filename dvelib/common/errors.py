@@ -1,5 +1,8 @@
-"""The one exception for mistakes a user can mend: its text says what, where and what to do."""
+"""The exception for mistakes a user can correct."""
 
 
 class StudyError(ValueError):
-    """A bad input, answered in one sentence; the command line prints it without a traceback."""
+    """A bad input. The message says in one sentence what is wrong, where, and what to do.
+
+    The command line prints the message without a traceback.
+    """

@@ -1,4 +1,4 @@
-"""Writing files so that a half-written one is never found under its own name."""
+"""Atomic writing of files: a file appears under its name only once it is complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["FAILURE", "ROOT", "atomic_path", "read_json", "record_failure", "wri
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends well."""
+    """A temporary path beside ``path``; renamed to ``path`` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -35,7 +35,7 @@ FAILURE = "failure.json"
 
 
 def record_failure(folder: Path, what: str, message: str) -> None:
-    """Leave word in ``failure.json`` of what stopped and why; the site's index shows it."""
+    """Write ``failure.json``, shown on the site's index: what failed, the message and the time."""
     when = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / FAILURE, {"what": what, "message": message, "when": when})
 

@@ -36,12 +36,12 @@ __all__ = [
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
 _DISPLAY_SCALE = 2  # dots per CSS pixel, for dense screens and print
-# A number, perhaps followed by its spread, an interval or a unit.
+# A number, optionally followed by its spread, an interval or a unit.
 _NUMBER = re.compile(r"[-−+±]?\d[\d.,]*(e[-+]\d+)?(\s*[±%(–].*)?")
 
 
 def fill(template: str, **values: Any) -> Markup:
-    """One of our templates, its values escaped."""
+    """The template of that name filled with the values, which are escaped."""
     return Markup(_environment().get_template(f"{template}.html.j2").render(**values))
 
 
@@ -64,7 +64,7 @@ def _subscripts(text: str) -> Markup:
 
 
 def plain_text(value: Any, decimals: int = 2) -> str:
-    """A value as people write it; None and NaN as a dash, collections as lists."""
+    """A value as readable text; None and NaN as a dash, collections separated by commas."""
     value = value.item() if getattr(value, "ndim", None) == 0 else value
     if isinstance(value, Mapping):
         return ", ".join(f"{k} {plain_text(v, decimals)}" for k, v in value.items()) or MISSING
@@ -72,7 +72,7 @@ def plain_text(value: Any, decimals: int = 2) -> str:
         return ", ".join(plain_text(v, decimals) for v in value) or MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    # Only missing values differ from themselves, or (pandas.NA) refuse to say.
+    # NaN, NaT and pandas.NA are missing values, too.
     if value is None or str(value) in ("nan", "NaT", "<NA>"):
         return MISSING
     if isinstance(value, Integral):
@@ -127,13 +127,13 @@ def deviation(audit: Mapping[str, Any]) -> str:
 
 
 def _parts_text(parts: Mapping[str, Mapping[str, int]] | None) -> str:
-    """How many images of each part of a split are on disk."""
+    """Images found and published, for each part of a split."""
     counts = (f"{name} {c['found']:,} of {c['published']:,}" for name, c in (parts or {}).items())
     return "; " + ", ".join(counts) if parts else ""
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it."""
+    """Seconds as readable text: 90 s, 12 min, 3 h 05 min."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -141,17 +141,17 @@ def duration(seconds: float) -> str:
 
 
 def facts_html(mapping: Mapping[str, Any]) -> Markup:
-    """Facts, name by name, as a definition list."""
+    """Names and values as a definition list."""
     return fill("facts", facts=[(name, plain_text(value)) for name, value in mapping.items()])
 
 
 def figure_png(figure: Figure, scale: float = _DISPLAY_SCALE) -> tuple[str, int]:
-    """A figure as PNG in base64, drawn at so many dots per CSS pixel, and its width in those."""
+    """A figure as base64 PNG at ``scale`` dots per CSS pixel, and its width in CSS pixels."""
     buffer = io.BytesIO()
     look = {"facecolor": "white", "bbox_inches": "tight", "pad_inches": 0.08}
     figure.savefig(buffer, format="png", dpi=scale * figure.dpi, **look)
     data = buffer.getvalue()
-    # A PNG states its width in its bytes 16 to 19.
+    # Bytes 16 to 19 of a PNG are its width.
     width = round(int.from_bytes(data[16:20], "big") / scale)
     return base64.b64encode(data).decode(), width
 
@@ -191,17 +191,17 @@ def _path(label: Any) -> list[str]:
 def _column(column: Series, decimals: int) -> list[str]:
     column = column.infer_objects()
     if column.dtype.kind == "f" and column.hasnans and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")  # counts with a gap: pandas had made floats of them
+        column = column.astype("Int64")  # counts with missing values, which pandas made floats
     return [plain_text(value, decimals) for value in column]
 
 
 def _is_numeric(texts: list[str]) -> bool:
-    """Whether a column of text reads as numbers, and so lines up on the right."""
+    """Whether every text of a column is a number, so that the column is aligned right."""
     return all(text == MISSING or _NUMBER.fullmatch(text) for text in texts)
 
 
 def _header(frame: DataFrame, numeric: list[bool]) -> list[list[tuple[str, int, bool]]]:
-    """Rows of (text, columns spanned, numeric); equal neighbours of an upper level are one."""
+    """Rows of (text, columns spanned, numeric); equal neighbours of an upper level are merged."""
     *upper, leaves = zip(*map(_path, frame.columns), strict=True)
     groups = [[(text, len(list(same)), False) for text, same in groupby(level)] for level in upper]
     return [*groups, [(text, 1, right) for text, right in zip(leaves, numeric, strict=True)]]

@@ -1,4 +1,4 @@
-"""Reading parameter files: every mistake is one sentence that names the file and the key."""
+"""Reading parameter files. Each error is one sentence that names the file and the key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def validate(model: type[T], values: object, where: str) -> T:
-    """The typed value, or a StudyError: one sentence naming the place and the key."""
+    """The values as a ``model``; raises StudyError naming ``where`` and the key."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -29,7 +29,7 @@ def read_yaml(model: type[T], path: Path) -> T:
     """Read and check a parameter file; raises StudyError naming file and key."""
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise StudyError(f"there is no parameter file {path}; those that exist: {known}")
+        raise StudyError(f"there is no parameter file {path}; the existing ones are: {known}")
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -38,7 +38,7 @@ def read_yaml(model: type[T], path: Path) -> T:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML of which no value is silently lost: a key that is given twice is an error."""
+    """YAML in which a repeated key is an error; PyYAML would silently keep the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         keys = [key.value for key, _ in node.value]
@@ -55,8 +55,8 @@ def _yaml_problem(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-# What to say where pydantic speaks of Python's types.
-SAID = {
+# By pydantic's error type, a message without Python's type names.
+PLAIN_MESSAGES = {
     "missing": "is missing",
     "model_type": "must hold keys with values",
     "too_short": "must not be empty",
@@ -65,13 +65,13 @@ SAID = {
 
 
 def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
-    # A key that is not known comes first: it is often why another one is missing.
+    # Report an unknown key first: a misspelt key is often also reported as missing.
     problem = min(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"unknown key {key!r}{_did_you_mean(problem['loc'], model)}"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    message = SAID.get(problem["type"], message)
+    message = PLAIN_MESSAGES.get(problem["type"], message)
     if not key:
         return message
     if problem["type"] == "missing" or isinstance(problem["input"], dict):
@@ -80,16 +80,16 @@ def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _as_number(problem: dict) -> str:
-    """How to write a number that YAML took for text, as it does with 3e-4."""
+    """A hint for a number that YAML reads as text, such as 3e-4."""
     try:
         number = Decimal(problem["input"]) if problem["type"] == "float_type" else Decimal("nan")
     except (InvalidOperation, TypeError, ValueError):
         return ""
-    return f", which is text to YAML: write {number:f}" if number.is_finite() else ""
+    return f", which YAML reads as text: write {number:f}" if number.is_finite() else ""
 
 
 def _fields_at(location: tuple, annotation: object) -> list[str]:
-    """The keys that may stand at a place inside a model."""
+    """The keys allowed at a location inside a model."""
     if get_args(annotation):  # a tuple of models, an optional or an annotated one
         inner = [_fields_at(location, part) for part in get_args(annotation)]
         return next(filter(None, inner), [])

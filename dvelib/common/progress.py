@@ -1,4 +1,4 @@
-"""Progress with rate and time left: a bar on a terminal or in a notebook, else lines."""
+"""Progress with rate and time left: a bar on a terminal or in a notebook, otherwise lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES_ONLY = "DVE_PROGRESS_LINES"
 
 
 class _Lines:
-    """A stream for logs: each redraw of the bar becomes a line of its own."""
+    """A stream for logs: each redraw of the bar is written as a new line."""
 
     def write(self, text: str) -> None:
         if text := text.strip("\r\n "):
@@ -31,10 +31,10 @@ class _Lines:
 def progress_bar(
     total: int, what: str, unit: str, initial: int = 0, *, silent: bool = False
 ) -> tqdm:
-    """A tqdm bar in this project's form; where nobody sees it move, one line every 15 s.
+    """A tqdm bar; without a terminal or a live notebook, one line every 15 s.
 
-    Several jobs on one terminal take turns by lines too, and so does a notebook that runs in
-    batch: `LINES_ONLY` in the environment says so.
+    The environment variable named by `LINES_ONLY` forces lines. It is set where several jobs
+    share a terminal and where a notebook runs in batch.
     """
     if LINES_ONLY not in os.environ and _in_notebook():
         from tqdm.notebook import tqdm as bar
@@ -57,7 +57,7 @@ def progress_bar(
 
 @contextmanager
 def lines_only() -> Iterator[None]:
-    """Within, processes that are started show lines: nobody sees their bars move."""
+    """Processes started inside this block show progress as lines."""
     before = os.environ.get(LINES_ONLY)
     os.environ[LINES_ONLY] = "1"
     try:
@@ -70,13 +70,13 @@ def lines_only() -> Iterator[None]:
 
 
 def _in_notebook() -> bool:
-    """Whether someone sits before a notebook with widgets."""
+    """Whether the code runs in a Jupyter kernel with widgets."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel") and find_spec("ipywidgets") is not None
 
 
 def track(items: Iterable[T], total: int, what: str, unit: str) -> Iterator[T]:
-    """Pass the items on, showing how many of ``total`` went by."""
+    """Yield the items and show how many of ``total`` are done."""
     with progress_bar(total, what, unit) as bar:
         for item in items:
             yield item

@@ -1,13 +1,13 @@
-"""Datasets: from their published layouts, or any folder, to uint8 images and landmarks.
+"""Datasets as uint8 images and landmarks, from their published layouts or from any folder.
 
-The names that can be opened:
+Names of the datasets:
 
 - ``synthetic``, ``synthetic-68``: procedural faces with five landmarks, or all 68;
 - ``celeba``: CelebA without MAFL, the published training set; its test split is the published
   validation set;
-- ``mafl``: MAFL's lists, of CelebA's images (its root is CelebA's folder);
-- ``300w``: 300-W with 68 landmarks, scaled to the nearest pixel as published;
-- ``300w-bicubic``: the same, scaled as today's Pillow does by default;
+- ``mafl``: the images of CelebA in MAFL's lists (its root is CelebA's folder);
+- ``300w``: 300-W with 68 landmarks, resized with nearest neighbours as published;
+- ``300w-bicubic``: the same, resized bicubically, the default of current Pillow versions;
 - ``aflw``: AFLW_R, the re-cropped AFLW;
 - ``aflw-mtfl``: AFLW_M, the AFLW part of MTFL;
 - ``folder``: any folder of pictures, with landmarks in an optional ``landmarks.csv``.
@@ -46,15 +46,14 @@ def open_dataset(
     skip_bad: bool = False,
     stand_in: str | None = None,
 ) -> FaceDataset:
-    """Open one split of a dataset as squares of side ``size``, of which ``crop`` will be cut.
+    """Open one split of a dataset as squares of side ``size``, to be cropped by ``crop`` pixels.
 
     ``name``: one of `DATASETS`. ``root``: the folder that directly holds the dataset's layout
-    (none for synthetic faces). ``limit``: at most so many images, evenly spaced through the
-    split. ``skip_bad``: leave out files that are missing or no image rather than stop.
-    ``stand_in``: what the images are, where they only stand in for the published ones.
+    (None for synthetic faces). ``limit``: the largest number of images, evenly spaced through the
+    split. ``skip_bad``: leave out missing and unreadable files instead of raising an error.
+    ``stand_in``: a description of images that stand in for the published ones.
     Convention: landmarks (x, y) in pixels of the cropped square.
-    Raises StudyError, one sentence naming file and remedy, for anything that is not as it
-    should be.
+    Raises StudyError naming file and remedy for missing, damaged or inconsistent data.
     """
     check_crop(size, crop)
     if name in SYNTHETIC:
@@ -102,7 +101,7 @@ def open_dataset(
 def dataset_digest(
     name: str, root: Path | str | None, split: str, limit: int | None, skip_bad: bool = False
 ) -> str:
-    """What changes whenever the split's images or landmarks would; opens no image."""
+    """A digest of the split's images and landmarks, computed without decoding images."""
     if name in SYNTHETIC:
         from dvelib.data.synthetic_dataset import synthetic_digest
 
@@ -145,7 +144,7 @@ def _split(split: str) -> str:
 
 
 def _listing(name: str, root: Path | str | None, split: str) -> tuple[Layout, Path, Listing]:
-    """The layout, its root and the whole split as its files say it."""
+    """The layout, its root and the listing of the whole split."""
     if name not in LAYOUTS:
         raise StudyError(f"there is no dataset {name!r}: choose among {', '.join(DATASETS)}")
     if root is None:
@@ -159,18 +158,18 @@ def _listing(name: str, root: Path | str | None, split: str) -> tuple[Layout, Pa
     listing = LAYOUTS[name].listing(root, _split(split))
     if not listing.files:
         raise StudyError(
-            f"{root}: the {split} split of {name} is empty, for its list names no image: "
+            f"{root}: the {split} split of {name} is empty, since its list names no image: "
             f"unpack the data again"
         )
     return LAYOUTS[name], root, listing
 
 
 def _refuse_one_list(layout: Layout, root: Path, split: str, listing: Listing) -> None:
-    """Raises StudyError where every test image is a training image, too."""
+    """Raises StudyError if all test images are also training images."""
     try:
         other = layout.listing(root, "test" if split == "train" else "train")
     except StudyError:
-        return  # what is wrong with the other split matters when it is opened
+        return  # errors of the other split are raised when it is opened
     train, test = (listing, other) if split == "train" else (other, listing)
     if test.files and set(test.files) <= set(train.files):
         raise StudyError(

@@ -17,8 +17,8 @@ from dvelib.data.layout import Layout, Listing, read_table, require
 from dvelib.data.reading import numbers
 
 FRAME = 150
-REMEDY = "unpack the AFLW_M archive there, or point data_root at the folder that holds it"
-AGAIN = "unpack the AFLW_M archive again"
+IF_MISSING = "unpack the AFLW_M archive there, or point data_root at the folder that holds it"
+IF_DAMAGED = "unpack the AFLW_M archive again"
 
 
 class AflwMtfl(Layout):
@@ -36,36 +36,38 @@ class AflwMtfl(Layout):
 
 
 def _train(root: Path) -> Listing:
-    path = require(root / "aflw_cropped" / "facedata_cropped.csv", "AFLW_M's training list", REMEDY)
-    table = read_table(path, AGAIN)
+    path = require(
+        root / "aflw_cropped" / "facedata_cropped.csv", "AFLW_M's training list", IF_MISSING
+    )
+    table = read_table(path, IF_DAMAGED)
     missing = {"crop_file", "set"} - set(table.columns)
     if missing or table.shape[1] < 14:
         raise StudyError(
             f"{path}: expected image_file, crop_file, set, face_id and ten coordinates, "
-            f"found the columns {', '.join(map(str, table.columns))}: {AGAIN}"
+            f"found the columns {', '.join(map(str, table.columns))}: {IF_DAMAGED}"
         )
     files = _files(table["crop_file"], path)
-    chosen = numbers(table[["set"]], files, path, "set", AGAIN)[:, 0] == 1
+    chosen = numbers(table[["set"]], files, path, "set", IF_DAMAGED)[:, 0] == 1
     table, files = table[chosen], files[chosen]
-    points = numbers(table.iloc[:, 4:14], files, path, "coordinate", AGAIN).reshape(-1, 5, 2)
+    points = numbers(table.iloc[:, 4:14], files, path, "coordinate", IF_DAMAGED).reshape(-1, 5, 2)
     return Listing(tuple("aflw_cropped/" + f for f in files), points)
 
 
 def _test(root: Path) -> Listing:
-    path = require(root / "MTFL" / "testing.txt", "AFLW_M's test list", REMEDY)
-    table = read_table(path, AGAIN, sep=r"\s+", header=None, dtype={0: str})
+    path = require(root / "MTFL" / "testing.txt", "AFLW_M's test list", IF_MISSING)
+    table = read_table(path, IF_DAMAGED, sep=r"\s+", header=None, dtype={0: str})
     if table.shape[1] < 11:
         raise StudyError(
             f"{path}: expected a file name, five x, five y and attributes a line, "
-            f"found {table.shape[1]} columns: {AGAIN}"
+            f"found {table.shape[1]} columns: {IF_DAMAGED}"
         )
     files = _files(table[0], path).str.replace("\\", "/", regex=False)
-    values = numbers(table.iloc[:, 1:11], files, path, "coordinate", AGAIN)
+    values = numbers(table.iloc[:, 1:11], files, path, "coordinate", IF_DAMAGED)
     points = np.stack([values[:, :5], values[:, 5:]], 2)
     return Listing(tuple("MTFL/" + f for f in files), points)
 
 
 def _files(names: pd.Series, path: Path) -> pd.Series:
     if names.isna().any():
-        raise StudyError(f"{path}: entry {names.isna().argmax() + 1} names no image: {AGAIN}")
+        raise StudyError(f"{path}: entry {names.isna().argmax() + 1} names no image: {IF_DAMAGED}")
     return names.astype(str)

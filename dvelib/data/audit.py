@@ -1,6 +1,6 @@
-"""What was found of a split beside what was published of it, and what splits have in common.
+"""Audit of a split: what was found, what was published, and what splits have in common.
 
-An audit reports and never stops a run: what the disk no longer tells is None.
+An audit raises no errors: a value that cannot be determined is None.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ CELEBA_FAMILY = {"celeba", "mafl"}
 
 
 def split_audit(dataset: FaceDataset) -> dict[str, object]:
-    """What a split holds, fit for JSON.
+    """Facts about a split, as values for JSON.
 
-    - ``images``, ``published``: counts; ``parts``: the same by part, where the split has parts.
-    - ``complete``: whether all published images are there, as far as can be told.
-    - ``stand_in``: what the images are where they are not the published ones, or None.
-    - ``skipped``: listed files left out; ``missing``: those of them that do not exist.
-    - ``duplicates``: images whose file equals another's of the split, byte for byte.
-    - ``outside``: ``landmarks`` outside the cropped image, and ``images`` that have such; a
-      landmark is inside from the centre of the first pixel to that of the last.
-    - ``shared_with_other_split``: ``images`` that are in the other split, too, by path or byte for
-      byte, and ``identities`` that both splits show.
-    - ``mafl_images`` (CelebA's training split): how many are MAFL's, by name.
+    - ``images``, ``published``: counts; ``parts``: counts by part, if the split has parts.
+    - ``complete``: whether all published images seem to be there.
+    - ``stand_in``: a description of images that are not the published ones, or None.
+    - ``skipped``: listed files left out; ``missing``: skipped files that do not exist.
+    - ``duplicates``: the number of images whose file equals another of the split byte for byte.
+    - ``outside``: the number of ``landmarks`` outside the cropped image and of ``images`` with
+      such landmarks. Inside is from the centre of the first pixel to that of the last.
+    - ``shared_with_other_split``: the number of ``images`` that are also in the other split, by
+      path or byte for byte, and of ``identities`` in both splits.
+    - ``mafl_images`` (CelebA's training split): the number of MAFL's images, by name.
     """
     stand_in = dataset.stand_in or _deviation(dataset)
     audit = {
@@ -61,13 +61,13 @@ def split_audit(dataset: FaceDataset) -> dict[str, object]:
 
 
 def shared_images(a: FaceDataset, b: FaceDataset) -> int:
-    """How many images of ``b`` are in ``a``, to show that none was trained on.
+    """The number of images of ``b`` that are also in ``a``, to check that none was trained on.
 
-    Images are the same where their files are, byte for byte; among CelebA and MAFL also where
-    the files' names are. The same picture stored anew, say at another size, is not recognised.
-    Raises StudyError where a file is missing.
+    Images are equal if their files are equal byte for byte; between CelebA and MAFL also if the
+    names of their files are. Copies at another size or compression are not recognised.
+    Raises StudyError if a file is missing.
     """
-    if a.root is None and b.root is None:  # procedural faces, one to a name
+    if a.root is None and b.root is None:  # synthetic faces: equal names are equal faces
         return len(set(a.files) & set(b.files))
     if a.root is None or b.root is None:
         return 0
@@ -84,7 +84,7 @@ def _deviation(dataset: FaceDataset) -> str | None:
     try:
         return mafl_deviation(dataset.root, dataset.split)
     except StudyError:
-        return "not known to be the published list, for CelebA's partitions cannot be read"
+        return "possibly not the published list (CelebA's partitions cannot be read)"
 
 
 def _parts(dataset: FaceDataset) -> dict[str, dict[str, int]]:
@@ -113,12 +113,12 @@ def _outside(dataset: FaceDataset) -> dict[str, int] | None:
     if dataset.full_landmarks is None:
         return None
     points = dataset.landmarks
-    outside = ((points < 0) | (points > dataset.cropped_size - 1)).any(axis=2)  # not where NaN
+    outside = ((points < 0) | (points > dataset.cropped_size - 1)).any(axis=2)  # NaN: False
     return {"landmarks": int(outside.sum()), "images": int(outside.any(axis=1).sum())}
 
 
 def _shared_with_other(dataset: FaceDataset) -> dict[str, int | None]:
-    if dataset.root is None:  # the splits are drawn from identities of their own
+    if dataset.root is None:  # synthetic splits have separate identities
         return {"images": 0, "identities": 0}
     other = _other_split(dataset)
     if other is None:

@@ -1,8 +1,8 @@
-"""Decoding a dataset once, into one uint8 array on disk named by its content and size.
+"""Decoding a dataset once, into one uint8 array on disk named by content and size.
 
-The content digest covers names and bytes of all files. It is remembered against their sizes and
-times of change, so an unchanged dataset opens without being read again; so is a hash of each file,
-by which the same picture is known again elsewhere.
+The content digest covers names and bytes of all files. It is stored together with a hash of each
+file, under a key made of the files' sizes and modification times. An unchanged dataset is thus
+opened without reading its files again. The hashes of files show which datasets share images.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ THREADS = min(8, os.cpu_count() or 1)
 
 
 def cache_folder() -> Path:
-    """Where decoded images are kept, made if need be: DVE_CACHE, or the user's cache folder."""
+    """The folder for decoded images, created if missing: DVE_CACHE, or the user's cache folder."""
     folder = Path(os.environ.get("DVE_CACHE") or platformdirs.user_cache_dir("dve")).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,12 +45,12 @@ def cache_folder() -> Path:
 
 
 def content_digest(root: Path, files: Sequence[str]) -> str:
-    """Digest of the names and bytes of these files; raises StudyError naming a missing one."""
+    """Digest of the names and bytes of these files; raises StudyError naming a missing file."""
     return str(_digests(root, files)["content"])
 
 
 def file_hashes(root: Path, files: Sequence[str]) -> np.ndarray:
-    """A hash ``[N]`` uint64 of each file's bytes: equal files have equal ones."""
+    """Hashes ``[N]`` uint64 of the files' bytes."""
     return _digests(root, files)["files"]
 
 
@@ -76,7 +76,7 @@ def _status(path: Path) -> os.stat_result:
     if status is None or not stat.S_ISREG(status.st_mode):
         raise StudyError(
             f"{path} is missing, and the dataset's list names it: "
-            f"put it back, take it off the list, or set skip_bad to true to leave such files out"
+            f"put it back, remove it from the list, or set skip_bad to true to skip such files"
         )
     return status
 
@@ -96,9 +96,9 @@ def _hash_files(root: Path, files: Sequence[str]) -> tuple[str, np.ndarray]:
 
 @contextmanager
 def fill_once(folder: Path) -> Iterator[bool]:
-    """Whether a folder of the cache has to be filled; others that need it wait meanwhile.
+    """Whether the block must fill a folder of the cache; other processes wait for it.
 
-    The folder counts as full once the block has ended well.
+    The folder is marked as full when the block ends without error.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
@@ -110,8 +110,11 @@ def fill_once(folder: Path) -> Iterator[bool]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """``images [N,3,S,S]`` uint8 mapped from disk; ``sources [N,2]`` widths and heights as stored;
-    ``good [M]`` for every file asked for, whether it could be decoded."""
+    """Decoded images of a split.
+
+    ``images [N,3,S,S]`` uint8, mapped from disk; ``sources [N,2]``: widths and heights of the
+    files; ``good [M]``: for each of the M files, whether it could be decoded.
+    """
 
     images: np.ndarray
     sources: np.ndarray
@@ -121,9 +124,9 @@ class Decoded:
 def decode(
     layout: Layout, root: Path, listing: Listing, size: int, digest: str, skip_bad: bool
 ) -> Decoded:
-    """Images of these files as squares of that side, decoded at most once a machine.
+    """Images of the listed files as squares of side ``size``, decoded or taken from the cache.
 
-    Raises StudyError naming the first file that is no image, unless ``skip_bad``.
+    Raises StudyError naming the first unreadable file, unless ``skip_bad``.
     """
     folder = cache_folder() / "images" / _key(layout, listing, size, digest)
     with fill_once(folder) as empty:
@@ -135,13 +138,13 @@ def decode(
         first = root / listing.files[int(np.argmin(good))]
         raise StudyError(
             f"{first} cannot be read as an image ({reason}): repair or remove it, "
-            f"or set skip_bad to true to leave such files out"
+            f"or set skip_bad to true to skip such files"
         )
     return Decoded(np.load(folder / "images.npy", mmap_mode="r"), sources[good], good)
 
 
 def _key(layout: Layout, listing: Listing, size: int, digest: str) -> str:
-    """The name of decoded images: by their files, boxes, layout with its version, and size."""
+    """The name of a folder of the cache, by files, face boxes, version of the layout and size."""
     if listing.boxes is not None:
         digest = hashlib.sha256(digest.encode() + listing.boxes.tobytes()).hexdigest()
     return f"{layout.name}-{digest[:24]}-v{layout.version}-{size}"

@@ -1,4 +1,4 @@
-"""CelebA's aligned images with five landmarks, and MAFL, whose lists choose 20,000 of them.
+"""CelebA's aligned images with five landmarks, and MAFL, which is 20,000 of these images.
 
 Layout: ``Img/img_align_celeba_hq`` or ``Img/img_align_celeba``,
 ``Anno/list_landmarks_align_celeba.txt``, ``Anno/identity_CelebA.txt`` (may be absent),
@@ -27,20 +27,20 @@ TOP = 30
 VALIDATION = 2_000
 MAFL_SPREAD = {"train": (15_461, 1_810, 1_729), "test": (808, 96, 96)}
 MAFL_LISTS = {"train": "training.txt", "test": "testing.txt"}
-# The first that holds anything is used; the published study used the first.
+# The first folder with images is used; the published study used the first.
 FOLDERS = ("Img/img_align_celeba_hq", "Img/img_align_celeba", "img_align_celeba")
-REMEDY = "unpack CelebA there, or point data_root at the folder that holds it"
-AGAIN = "get CelebA's file again"
+IF_MISSING = "unpack CelebA there, or point data_root at the folder that holds it"
+IF_DAMAGED = "get CelebA's file again"
 
 
 class _Aligned(Layout):
-    """What CelebA and MAFL share: aligned images and how they become squares."""
+    """Base of CelebA and MAFL: aligned images and their crop to squares."""
 
     def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
         if image.size != SOURCE:
             raise ValueError(
-                f"it measures {image.width} x {image.height} pixels, "
-                f"and an aligned image of CelebA {SOURCE[0]} x {SOURCE[1]}"
+                f"it has {image.width} x {image.height} pixels, "
+                f"but aligned images of CelebA have {SOURCE[0]} x {SOURCE[1]}"
             )
         return super().square(image.crop((0, TOP, SOURCE[0], TOP + SOURCE[0])), size, box)
 
@@ -81,24 +81,24 @@ def mafl_names(root: Path, split: str) -> list[str]:
     path = require(
         root / "MAFL" / MAFL_LISTS[split],
         f"MAFL's {split} list",
-        "put MAFL's training.txt and testing.txt there: they say which images of CelebA are MAFL's",
+        "put MAFL's training.txt and testing.txt, the lists of its images, there",
     )
     return [line.split()[0] for line in read_lines(path, "get MAFL's list again")]
 
 
 def mafl_deviation(root: Path, split: str) -> str | None:
-    """How a MAFL list is seen not to be the published one; None where nothing speaks against it.
+    """A difference between a MAFL list and the published one; None if none is found.
 
-    The published lists spread over CelebA's partitions in a known way, which another choice of
-    as many images would hardly meet.
+    The check compares the number of images in each of CelebA's partitions with the published
+    list. A different list would rarely have the same numbers.
     """
     partitions = _partitions(root).reindex(mafl_names(root, split))
     found = tuple(int((partitions == part).sum()) for part in range(3))
     if found == MAFL_SPREAD[split]:
         return None
     return (
-        f"not the published list: its images spread over CelebA's partitions as "
-        f"{_slashes(found)}, the published ones as {_slashes(MAFL_SPREAD[split])}"
+        f"not the published list: it has {_slashes(found)} images in CelebA's partitions, the "
+        f"published list {_slashes(MAFL_SPREAD[split])}"
     )
 
 
@@ -110,15 +110,15 @@ def _listing(root: Path, names: pd.Index) -> Listing:
     path, table = _table(root, "Anno", "list_landmarks_align_celeba.txt", 11, skiprows=2)
     unknown = ~names.isin(table.index)
     if unknown.any():
-        raise StudyError(f"{path} does not name {names[unknown.argmax()]}: {AGAIN}")
-    points = numbers(table.loc[names], names, path, "coordinate", AGAIN).reshape(-1, 5, 2)
+        raise StudyError(f"{path} does not name {names[unknown.argmax()]}: {IF_DAMAGED}")
+    points = numbers(table.loc[names], names, path, "coordinate", IF_DAMAGED).reshape(-1, 5, 2)
     folder = _image_folder(root)
     return Listing(tuple(f"{folder}/{n}" for n in names), points, _identities(root, names))
 
 
 def _partitions(root: Path) -> pd.Series:
     path, table = _table(root, "Eval", "list_eval_partition.txt", 2)
-    part = numbers(table, table.index, path, "partition", AGAIN)[:, 0]
+    part = numbers(table, table.index, path, "partition", IF_DAMAGED)[:, 0]
     return pd.Series(part, index=table.index)
 
 
@@ -132,21 +132,21 @@ def _identities(root: Path, names: pd.Index) -> tuple[str, ...] | None:
 def _table(
     root: Path, folder: str, name: str, columns: int, **options
 ) -> tuple[Path, pd.DataFrame]:
-    """One of CelebA's lists, by file name, with the columns 1, 2, ... of what follows the name."""
+    """One of CelebA's lists, indexed by file name; columns 1, 2, ... are the values after it."""
     path = root / name
     if not path.exists():
-        path = require(root / folder / name, f"CelebA's list {name}", REMEDY)
+        path = require(root / folder / name, f"CelebA's list {name}", IF_MISSING)
     options = {"dtype": {0: str}} | options
-    table = read_table(path, AGAIN, sep=r"\s+", header=None, **options)
+    table = read_table(path, IF_DAMAGED, sep=r"\s+", header=None, **options)
     if table.shape[1] != columns:
         raise StudyError(
             f"{path}: expected {columns} columns, the file name first, "
-            f"found {table.shape[1]}: {AGAIN}"
+            f"found {table.shape[1]}: {IF_DAMAGED}"
         )
     table = table.set_index(0)
     if not table.index.is_unique:
         twice = table.index[table.index.duplicated()][0]
-        raise StudyError(f"{path}: {twice} has two lines: {AGAIN}")
+        raise StudyError(f"{path}: {twice} has two lines: {IF_DAMAGED}")
     return path, table
 
 
@@ -158,5 +158,5 @@ def _image_folder(root: Path) -> str:
                     return folder
     raise StudyError(
         f"CelebA's images are missing: there are none in {root / FOLDERS[0]} "
-        f"nor in {root / FOLDERS[1]}; {REMEDY}"
+        f"nor in {root / FOLDERS[1]}; {IF_MISSING}"
     )

@@ -1,6 +1,6 @@
-"""What every dataset is once opened: uint8 images and landmarks in their pixels.
+"""An opened dataset: uint8 images, and landmarks in their pixels.
 
-PyTorch is imported where tensors are asked for: to plan a study takes none.
+PyTorch is imported only for tensors, so that planning a study does not need it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["FaceDataset", "check_crop"]
 
 @dataclass(frozen=True)
 class FaceDataset:
-    """A split in memory (or mapped from the cache), ready for the method.
+    """A split of a dataset in memory, or mapped from the cache.
 
     ``images [N,3,S,S]`` uint8, uncropped. Convention: landmarks (x, y) in pixels; pixel centres
-    are whole numbers; cropping takes ``crop`` pixels off every side. ``stand_in`` says what the
-    images are where they are not the published ones.
+    are whole numbers; cropping removes ``crop`` pixels on every side. ``stand_in``: a description
+    of images that are not the published ones.
     """
 
     name: str
@@ -55,14 +55,14 @@ class FaceDataset:
     def landmarks(self) -> np.ndarray:
         """``[N,K,2]`` float32 (x, y) in pixels of the cropped image.
 
-        Raises StudyError where the dataset has no landmarks.
+        Raises StudyError if the dataset has no landmarks.
         """
         if self.full_landmarks is None:
-            raise StudyError(f"{self.title} ({self.split}) has no landmarks, and they are needed")
+            raise StudyError(f"{self.title} ({self.split}) has no landmarks, but they are needed")
         return self.full_landmarks - np.float32(self.crop)
 
     def cropped(self, part: slice | np.ndarray = slice(None)) -> Tensor:
-        """These images, cropped: ``[n,3,s,s]`` uint8 on the CPU."""
+        """The chosen images, cropped: ``[n,3,s,s]`` uint8 on the CPU."""
         import torch
 
         keep = slice(self.crop, self.size - self.crop)
@@ -84,14 +84,14 @@ class FaceDataset:
         return normalise(torch.from_numpy(np.array(self.images[i, :, keep, keep])).float())
 
     def split_audit(self) -> dict[str, object]:
-        """What was found beside what was published (see `dvelib.data.audit`)."""
+        """Facts about the split (see `dvelib.data.audit`)."""
         from dvelib.data.audit import split_audit
 
         return split_audit(self)
 
 
 def check_crop(size: int, crop: int) -> None:
-    """Raises StudyError where a crop of the square leaves nothing."""
+    """Raises StudyError if less than 2 pixels are left after cropping."""
     if size < 2:
         raise StudyError(f"the side of images (size) must be at least 2 pixels, got {size}")
     if crop < 0 or size - 2 * crop < 2:

@@ -1,7 +1,7 @@
-"""Downloading one large file from whichever of its sources still serves it.
+"""Download of a large file from the first of its sources that works.
 
-Pooch asks, checks the hash and gives the file its name; a transfer that broke off goes on where it
-stopped, which pooch leaves to its downloader. Until the hash is right the file is called ``.part``.
+Pooch checks the hash and renames the file. The downloader here continues interrupted transfers.
+Until its hash is checked, the file has the suffix ``.part``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dvelib.common.progress import progress_bar
 __all__ = ["MIB", "ResumingDownloader", "download", "has_sha1", "part_of"]
 
 MIB = 2**20
-CHUNK = 2**16  # what an interruption costs at most
-TIMEOUT = (15, 60)  # seconds to connect, and without a byte
-CONTINUATIONS = 20  # how often one source may break off before the next is asked
+CHUNK = 2**16  # bytes; an interruption loses at most this much
+TIMEOUT = (15, 60)  # seconds to connect, and to wait for data
+CONTINUATIONS = 20  # interruptions of one source before the next is tried
 PAUSE = 1.0
 PARTIAL = 206
 UNSATISFIABLE = 416
@@ -33,11 +33,11 @@ NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
 def download(file: Path, sha1: str | None, urls: Sequence[str], remedy: str) -> Path:
-    """Get ``file`` from the first of its sources that has it with this hash.
+    """Download ``file`` from the first of its sources that has it with this hash.
 
-    A source that fails, or whose file is another, costs one line. ``sha1``: None where none was
-    published; the file is then only known to be as long as its source says. Raises StudyError
-    ending in ``remedy`` where none is left, and where the folder cannot be written.
+    A line is printed for each source that fails or has another file. ``sha1``: None if no hash was
+    published; then only the length is checked. Raises StudyError ending in ``remedy`` if all
+    sources fail, and if the folder cannot be written.
     """
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -52,13 +52,15 @@ def download(file: Path, sha1: str | None, urls: Sequence[str], remedy: str) -> 
     except OSError as error:
         raise StudyError(
             f"{file.name} cannot be written to {file.parent} ({error.strerror}): "
-            f"make room, or name a folder that can be written"
+            f"free disk space, or choose a writable folder"
         ) from None
-    raise StudyError(f"{file.name} could not be had from any of its {len(urls)} sources: {remedy}")
+    raise StudyError(
+        f"{file.name} could not be downloaded from any of its {len(urls)} sources: {remedy}"
+    )
 
 
 def has_sha1(file: Path, sha1: str) -> bool:
-    """Whether the file is there and is the one with this hash."""
+    """Whether the file exists and has this hash."""
     if not file.is_file():
         return False
     print(f"checking the sha1 of {file}", flush=True)
@@ -66,12 +68,12 @@ def has_sha1(file: Path, sha1: str) -> bool:
 
 
 def part_of(file: Path) -> Path:
-    """What a file is called while it is not whole."""
+    """The name of a file while it is incomplete."""
     return file.with_name(f"{file.name}.part")
 
 
 def _failure(url: str, file: Path, sha1: str | None) -> str | None:
-    """Try one source: why it failed, or None where the file is there now."""
+    """Try one source; returns the reason of a failure, or None on success."""
     part = part_of(file)
     while True:
         resumed = part.exists()
@@ -85,21 +87,21 @@ def _failure(url: str, file: Path, sha1: str | None) -> str | None:
             )
         except NO_ANSWER as error:
             return _reason(error)
-        except ValueError:  # so pooch says that the hash is another
+        except ValueError:  # raised by pooch for a wrong hash
             part.unlink(missing_ok=True)
             if not resumed:
-                return "what it serves does not have the published sha1"
-            print(f"{part.name} held something else: again from the start", file=sys.stderr)
+                return "its file does not have the published sha1"
+            print(f"{part.name} held other data: downloading from the start", file=sys.stderr)
         else:
             part.unlink(missing_ok=True)
             return None
 
 
 class ResumingDownloader:
-    """A downloader for pooch that completes ``part`` and hands it over under another name.
+    """A downloader for pooch that completes the partial file ``part``, then moves it.
 
-    Raises `requests.RequestException` or `urllib3.exceptions.HTTPError`, and keeps the part, where
-    the source does not answer or keeps breaking off.
+    Raises `requests.RequestException` or `urllib3.exceptions.HTTPError`, and keeps the partial
+    file, if the source does not answer or is interrupted too often.
     """
 
     def __init__(self, part: Path) -> None:
@@ -111,35 +113,35 @@ class ResumingDownloader:
                 break
             time.sleep(PAUSE)
         else:
-            raise requests.ConnectionError("it keeps breaking off")
+            raise requests.ConnectionError("the connection is interrupted again and again")
         print(f"checking the sha1 of {self.part}", flush=True)
         os.unlink(output_file)
         try:
-            os.link(self.part, output_file)  # the part outlives a stop while the hash is made
+            os.link(self.part, output_file)  # keeps the part if the check of the hash is stopped
         except OSError:
             os.replace(self.part, output_file)
 
     def _transfer(self, url: str) -> bool:
-        """Ask for what is missing; whether nothing is missing any more."""
+        """Request the missing bytes; returns whether the file is complete."""
         have = self._have()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if have and response.status_code == UNSATISFIABLE:
                 if _total(response) == have:
                     return True
-                self.part.unlink()  # longer than the file: not a part of it
+                self.part.unlink()  # longer than the file, so not a part of it
                 return False
             response.raise_for_status()
             start = _start(response)
             if start not in (0, have):
                 self.part.unlink(missing_ok=True)
                 if not have:
-                    raise requests.ConnectionError("it sends a part that nobody asked for")
+                    raise requests.ConnectionError("it sends a part that was not requested")
                 return False
             return self._receive(response, start)
 
     def _receive(self, response: requests.Response, start: int) -> bool:
-        """Write the answer from ``start`` on; whether the file is complete."""
+        """Write the response from ``start`` on; returns whether the file is complete."""
         total = _total(response)
         broken = None
         with (
@@ -147,7 +149,7 @@ class ResumingDownloader:
             progress_bar((total or 0) // MIB or None, self.part.stem, "MiB", start // MIB) as bar,
         ):
             try:
-                # Raw, for a .tar.gz must not be unpacked on its way.
+                # Raw, so that a .tar.gz is not decompressed.
                 for chunk in response.raw.stream(CHUNK, decode_content=False):
                     file.write(chunk)
                     bar.update(file.tell() // MIB - bar.n)
@@ -158,7 +160,7 @@ class ResumingDownloader:
             raise broken
         if total is not None and have > total:
             self.part.unlink()
-            raise requests.ConnectionError("it sends more than it says")
+            raise requests.ConnectionError("it sends more bytes than announced")
         return broken is None and total in (None, have)
 
     def _have(self) -> int:
@@ -166,7 +168,7 @@ class ResumingDownloader:
 
 
 def _start(response: requests.Response) -> int:
-    """Where in the file the answer starts; -1 where it does not say."""
+    """Offset of the response in the file; -1 if not given."""
     if response.status_code == PARTIAL:
         found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
         return int(found[1]) if found else -1
@@ -176,7 +178,7 @@ def _start(response: requests.Response) -> int:
 
 
 def _total(response: requests.Response) -> int | None:
-    """The length of the whole file, where the source says it."""
+    """The length of the whole file; None if the source does not give it."""
     if response.status_code in (PARTIAL, UNSATISFIABLE):
         found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
         return int(found[1]) if found else None
@@ -185,7 +187,7 @@ def _total(response: requests.Response) -> int | None:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong in a few words, out of what requests says about it."""
+    """A short reason for an error of requests."""
     if isinstance(error, requests.HTTPError):
         return f"it answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
@@ -196,7 +198,7 @@ def _reason(error: Exception) -> str:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what pooch leaves behind where it is killed."""
+    """Remove temporary files of a pooch process that was killed."""
     for path in folder.glob("tmp*"):
         if re.fullmatch(r"tmp[a-z0-9_]{8}", path.name) and path.is_file():
             path.unlink()

@@ -1,9 +1,9 @@
 """Any folder of roughly square pictures, with landmarks in an optional ``landmarks.csv``.
 
 Columns of the file: ``file`` (relative to the folder), then optionally ``split`` (train or test)
-and ``identity``, then ``x0, y0, x1, y1, ...`` in pixels of the picture as stored; a landmark with
-an empty cell was not set. Pictures that the file does not name are unlabelled and belong to the
-training split. The central square of each picture is used. Hidden files are left alone.
+and ``identity``, then ``x0, y0, x1, y1, ...`` in pixels of the picture as stored. A landmark with
+an empty cell is not annotated. Pictures without a line are unlabelled and belong to the training
+split. The central square of each picture is used. Hidden files are ignored.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Folder(Layout):
     ) -> np.ndarray:
         side = sources.min(axis=1)
         offset = (sources - side[:, None]) // 2
-        # Pixel centres are whole numbers on both sides, so the scale acts around -1/2.
+        # Pixel centres are whole numbers in both images, so the fixed point of the scale is -1/2.
         scale = (size / side)[:, None, None]
         return (points - offset[:, None] + 0.5) * scale - 0.5
 
@@ -120,7 +120,7 @@ def _check_names(names: pd.Series, files: set[str], path: Path) -> None:
         raise StudyError(f"{path}: {twice} has two lines: keep one")
     if unknown := [f for f in names if f not in files]:
         raise StudyError(
-            f"{path}: it names {unknown[0]}, and the folder has no such picture "
+            f"{path}: it names {unknown[0]}, but the folder has no such picture "
             f"({', '.join(sorted(SUFFIXES))}): correct the name, or remove the line"
         )
 

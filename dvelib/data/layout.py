@@ -1,6 +1,6 @@
-"""How a dataset lies on disk: which files a split holds, and how an image becomes a square.
+"""Base class of the layouts of datasets on disk: files of a split, and the crop of an image.
 
-A `Layout` knows one dataset; `dvelib.data.known` lists them all.
+A `Layout` describes one dataset; `dvelib.data.known` lists all of them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["Layout", "Listing", "read_table", "require"]
 
 @dataclass(frozen=True)
 class Listing:
-    """A split as its files say it: paths relative to the root, landmarks in the source's units.
+    """The files of a split, relative to the root, and their annotations in the source's units.
 
-    ``landmarks`` ``[N,K,2]`` or None, NaN where an image has none; ``identities`` one label an
-    image ("" where it is not known) or None; ``boxes`` ``[N,4]`` left, top, right, bottom of the
-    face in the source's units, or None where the layout needs none.
+    ``landmarks`` ``[N,K,2]`` or None; NaN for images without landmarks. ``identities``: one label
+    per image ("" if unknown), or None. ``boxes`` ``[N,4]``: left, top, right, bottom of the face,
+    or None if the layout needs none.
     """
 
     files: tuple[str, ...]
@@ -34,7 +34,7 @@ class Listing:
     boxes: np.ndarray | None = None
 
     def choose(self, index: np.ndarray) -> Listing:
-        """The images at these places."""
+        """The listing of the images with these indices."""
         return replace(
             self,
             files=tuple(self.files[i] for i in index),
@@ -45,12 +45,13 @@ class Listing:
 
 
 class Layout(ABC):
-    """One dataset's place on disk. Subclasses state the facts and read the lists.
+    """The layout of one dataset on disk. Subclasses set the attributes and read the lists.
 
-    ``eyes``: the two landmarks whose distance is the inter-ocular distance. ``published``: images
-    in each split as published. ``parts``: the same by part of a split, where it has parts, each
-    known by how its files' paths start. ``version``: raised when its images or landmarks change
-    for the same files; it is a part of the dataset's digest.
+    ``eyes``: the two landmarks whose distance is the inter-ocular distance. ``published``: the
+    published number of images by split. ``parts``: the same by part of a split, if it has parts;
+    a part is named by the beginning of its files' paths.
+    ``version``: raised when the images or landmarks of the same files change; a part of the
+    dataset's digest.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Layout(ABC):
         """The files and landmarks of a split; raises StudyError naming file and remedy."""
 
     def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
-        """An RGB image as a square of that side."""
+        """An RGB image as a square of side ``size``; ``box`` is its face box or None."""
         return image.resize((size, size), Image.Resampling.BILINEAR)
 
     def place(
@@ -76,20 +77,20 @@ class Layout(ABC):
 
 
 def require(path: Path, what: str, remedy: str) -> Path:
-    """The path, or one sentence saying what is missing and how to mend it."""
+    """The path if it exists; otherwise raises StudyError with ``what`` and the remedy."""
     if not path.exists():
         raise StudyError(f"{what} is missing: there is no {path}; {remedy}")
     return path
 
 
 def read_table(path: Path, remedy: str, **options) -> pd.DataFrame:
-    """A list as pandas reads it with these options; raises StudyError where it is no table."""
+    """A list read by pandas with these options; raises StudyError if it is not a table."""
     try:
         table = pd.read_csv(path, **options)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()).replace(str(path), "the file")
         raise StudyError(f"{path} cannot be read as a table ({reason}): {remedy}") from None
-    # pandas takes cells that the header does not name for labels of the lines.
+    # If lines have more cells than the header, pandas uses the first cells as row labels.
     if not isinstance(table.index, pd.RangeIndex):
         raise StudyError(f"{path}: its lines hold more cells than its header names: {remedy}")
     return table

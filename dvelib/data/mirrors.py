@@ -1,7 +1,7 @@
-"""The published archives of the benchmarks: getting them, and checking what lies on disk.
+"""The published archives of the benchmarks: download, and checks of the data on disk.
 
-Names, hashes and sources are as the study published them in 2019; none of the sources was tried
-when this was written. How deep in its archive a dataset lies does not matter.
+Names, hashes and sources are those published with the study in 2019. None of the sources was
+tested when this module was written. A dataset may be at any depth in its archive.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["ARCHIVES", "DOWNLOADS", "Archive", "archive_of", "check", "fetch"]
 
 DOWNLOADS = "downloads"
 GIB = 2**30
-SIZE, CROP = 100, 15  # at which images are decoded: the published ones, which training reuses
-NAMED = 3  # so many files of a list are named
-# Where the archives were published; the second is the address in the published instructions.
+SIZE, CROP = 100, 15  # of decoded images: the published values, so that training reuses them
+NAMED = 3  # files listed by name
+# Address of the archives, without its scheme: the published instructions use http.
 SITE = "://www.robots.ox.ac.uk/~vgg/research/DVE/data/datasets/"
 
 
@@ -37,8 +37,8 @@ SITE = "://www.robots.ox.ac.uk/~vgg/research/DVE/data/datasets/"
 class Archive:
     """One ``.tar.gz`` and its place in the folder of the datasets.
 
-    ``size``: about, in bytes. ``entries``: what the dataset's folder directly holds, by which it
-    is found in the archive. ``layouts``: what can be opened there.
+    ``size``: approximately, in bytes. ``entries``: files and folders directly in the dataset's
+    folder, by which it is found in the archive. ``layouts``: names of the datasets in it.
     """
 
     dataset: str
@@ -54,7 +54,7 @@ class Archive:
 def _published(
     dataset: str, gib: float, sha1: str, entries: tuple[str, ...], **differing
 ) -> Archive:
-    """An archive as published; ``differing``: what does not follow from the dataset's name."""
+    """A published archive; ``differing``: fields that do not follow from the dataset's name."""
     usual = {"file": f"{dataset}.tar.gz", "folder": dataset, "layouts": (dataset,)}
     facts = usual | {"sha1": sha1, "size": int(gib * GIB), "entries": entries} | differing
     urls = tuple(f"{scheme}{SITE}{facts['file']}" for scheme in ("https", "http"))
@@ -82,7 +82,7 @@ _AFLW = _published(
     file="aflw-recrop.tar.gz",
     folder="aflw/aflw_release-2",
 )
-# This one's own page prints another hash, which is 300-W's; here is the overview's.
+# The page of this archive prints the hash of 300-W; this is the hash from the overview page.
 _AFLW_MTFL = _published(
     "aflw-mtfl", 252 / 1024, "1ff31c07cef4f2777b416d896a65f6c17d8ae2ee", ("MTFL", "aflw_cropped")
 )
@@ -90,7 +90,7 @@ ARCHIVES = {a.dataset: a for a in (_CELEBA, _300W, _AFLW, _AFLW_MTFL)}
 
 
 def archive_of(dataset: str) -> Archive:
-    """The archive of a dataset, by name; raises StudyError where there is none."""
+    """The archive of a dataset, by name; raises StudyError if there is none."""
     if dataset not in ARCHIVES:
         raise StudyError(
             f"no archive was published for {dataset!r}: choose among {', '.join(ARCHIVES)}"
@@ -99,11 +99,11 @@ def archive_of(dataset: str) -> Archive:
 
 
 def fetch(archive: Archive, data: Path) -> Path:
-    """Bring a dataset to its place below ``data``, doing only what is not done yet.
+    """Download and unpack a dataset below ``data``; finished steps are skipped.
 
-    Says in lines what it does. Returns the dataset's folder. Raises StudyError, one sentence with
-    the remedy, where no source has the archive, the disk is too small, the archive is not what it
-    should be, or something else is in its place.
+    Prints its steps and returns the dataset's folder. Raises StudyError with a remedy if all
+    sources fail, the disk is too small, the archive is refused, or the dataset's folder holds
+    something else.
     """
     target = (data / archive.folder).resolve()  # a link there may lead to a larger disk
     if _already_there(archive, data, target):
@@ -111,28 +111,28 @@ def fetch(archive: Archive, data: Path) -> Path:
     file = data / DOWNLOADS / archive.file
     with _alone(file.parent):
         if has_sha1(file, archive.sha1):
-            print(f"{file} is there already")
+            print(f"{file} is already downloaded")
         else:
             part = part_of(file).stat().st_size if part_of(file).exists() else 0
             missing = max(archive.size - part, 0)
             require_space({file.parent: missing, target: archive.size}, archive.file)
             download(file, archive.sha1, archive.urls, _by_hand(archive, data))
         count = unpack(file, target, archive.entries, archive.sha1)
-    print(f"unpacked {count:,} files to {target}; {file} is not needed any more")
+    print(f"unpacked {count:,} files to {target}; {file} is no longer needed")
     return target
 
 
 def check(archive: Archive, data: Path, *, images: bool = False) -> Iterator[str]:
-    """What is there of a dataset beside what was published, in lines; the last is the verdict.
+    """Compare a dataset on disk with the published one; yields lines, the verdict last.
 
-    Every listed file is looked for and read; ``images``: decoded, too, which takes longer. Raises
-    StudyError, one sentence, where the study could not use what is there.
+    Every listed file is read; with ``images`` it is also decoded, which takes longer. Raises
+    StudyError if the study cannot use the data.
     """
     root = data / archive.folder
     if not root.is_dir():
         raise StudyError(
-            f"there is no folder {root}: dve fetch {archive.dataset} --data {data} gets it, or "
-            f"name the folder that holds {archive.folder} with --data"
+            f"there is no folder {root}: get it with dve fetch {archive.dataset} --data {data}, or "
+            f"give --data the folder that holds {archive.folder}"
         )
     audits = []
     for name in archive.layouts:
@@ -141,16 +141,16 @@ def check(archive: Archive, data: Path, *, images: bool = False) -> Iterator[str
             yield from _lines(audits[-1])
     lost = sum(len(audit["skipped"]) for audit in audits)
     if lost:
-        yield f"usable in part: set skip_bad to true to leave out the {lost:,} files"
+        yield f"partly usable: set skip_bad to true to skip {lost:,} missing or unreadable files"
     elif not all(audit["complete"] for audit in audits):
-        yield "usable in part: it is not all that was published"
+        yield "usable, but not the whole published dataset"
     else:
-        yield "usable: all that was published is there"
+        yield "usable: the whole published dataset"
 
 
 def _already_there(archive: Archive, data: Path, target: Path) -> bool:
-    """Whether a usable dataset is in its place; raises StudyError where anything else is."""
-    look = f"dve check {archive.dataset} --data {data} looks closer"
+    """Whether the target holds a usable dataset; raises StudyError if it holds other files."""
+    look = f"check it with dve check {archive.dataset} --data {data}"
     if unpacked_from(target) == archive.sha1:
         print(f"{target} was unpacked before from {archive.file}: {look}")
         return True
@@ -162,8 +162,8 @@ def _already_there(archive: Archive, data: Path, target: Path) -> bool:
                 LAYOUTS[name].listing(target, split)
     except StudyError as error:
         raise StudyError(
-            f"{target} holds something that is not the whole dataset, so move it away, or put "
-            f"right what was found ({error})"
+            f"{target} holds something that is not the whole dataset: move it away, or correct "
+            f"this error: {error}"
         ) from None
     print(f"{target} holds the dataset already, though not from {archive.file}: {look}")
     return True
@@ -171,18 +171,18 @@ def _already_there(archive: Archive, data: Path, target: Path) -> bool:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Raises StudyError where another run is at work in the folder."""
+    """Lock the folder; raises StudyError if another process holds the lock."""
     lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise StudyError(
-            f"another dve fetch is at work in {folder}: wait for it or stop it first"
+            f"another dve fetch is running in {folder}: wait for it or stop it first"
         ) from None
     except OSError as error:
         raise StudyError(
-            f"{folder} cannot be written ({error.strerror}): name another folder with --data"
+            f"{folder} cannot be written ({error.strerror}): choose another folder with --data"
         ) from None
     try:
         yield
@@ -194,14 +194,14 @@ def _by_hand(archive: Archive, data: Path) -> str:
     holds = ", ".join(archive.entries)
     return (
         f"get {archive.file} elsewhere ({archive.size / GIB:.2g} GiB, sha1 {archive.sha1}), put it "
-        f"in {data / DOWNLOADS} and repeat dve fetch {archive.dataset}; or put the dataset itself "
-        f"in {data / archive.folder}, which then holds {holds}, and try it with "
+        f"into {data / DOWNLOADS} and repeat dve fetch {archive.dataset}; or put the dataset "
+        f"itself ({holds}) into {data / archive.folder} and check it with "
         f"dve check {archive.dataset} --data {data}"
     )
 
 
 def _audit(layout: Layout, root: Path, split: str, images: bool) -> dict[str, object]:
-    """The audit of a split; without ``images`` no picture is opened, and none found damaged."""
+    """The audit of a split; only with ``images`` are files decoded and damaged ones found."""
     if images:
         faces = open_dataset(layout.name, root, split, size=SIZE, crop=CROP, skip_bad=True)
     else:
@@ -216,7 +216,7 @@ def _audit(layout: Layout, root: Path, split: str, images: bool) -> dict[str, ob
 
 
 def _listed(layout: Layout, root: Path, split: str) -> FaceDataset:
-    """A split as its lists say it, without the files that are missing and without pixels."""
+    """A split as listed, without missing files and without pixels."""
     listing = layout.listing(root, split)
     there = np.array([(root / f).is_file() for f in listing.files], dtype=bool)
     if not there.any():
@@ -244,7 +244,7 @@ def _listed(layout: Layout, root: Path, split: str) -> FaceDataset:
 
 
 def _lines(audit: dict) -> Iterator[str]:
-    """What an audit says, a line for every kind of finding."""
+    """An audit as text, one line per kind of finding."""
     yield (
         f"{audit['dataset']}, {audit['split']}: {audit['images']:,} images, "
         f"{audit['published']:,} published"
@@ -253,18 +253,18 @@ def _lines(audit: dict) -> Iterator[str]:
         yield f"  {part}: {counts['found']:,} images, {counts['published']:,} published"
     missing = set(audit["missing"])
     yield from _named("missing", audit["missing"])
-    yield from _named("no image", [f for f in audit["skipped"] if f not in missing])
+    yield from _named("unreadable", [f for f in audit["skipped"] if f not in missing])
     if audit["stand_in"]:
         yield f"  {audit['stand_in']}"
-    yield f"  equal to another of the split, byte for byte: {_number(audit['duplicates'])}"
+    yield f"  identical to another file of the split: {_number(audit['duplicates'])}"
     shared = audit["shared_with_other_split"]
-    yield f"  in the other split, too: {_number(shared['images'])}"
+    yield f"  also in the other split: {_number(shared['images'])}"
     if shared["identities"] is not None:
         yield f"  identities in both splits: {shared['identities']:,}"
     if audit.get("mafl_images"):
-        yield f"  images of MAFL among them: {audit['mafl_images']:,}"
+        yield f"  images that belong to MAFL: {audit['mafl_images']:,}"
     if audit["outside"]:
-        yield f"  landmarks outside of the cropped image: {audit['outside']['landmarks']:,}"
+        yield f"  landmarks outside the cropped image: {audit['outside']['landmarks']:,}"
 
 
 def _named(what: str, files: Sequence[str]) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""Reading the lists and Matlab files of datasets; what is wrong is said in one sentence.
+"""Reading the lists and Matlab files of datasets.
 
-``remedy`` ends every such sentence and says how to mend it.
+Errors are StudyErrors of one sentence that ends with ``remedy``, which says how to correct them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["check_finite", "check_lengths", "numbers", "read_lines", "read_mat",
 
 
 def read_text(path: Path, remedy: str) -> str:
-    """A text file whole."""
+    """The text of a file."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -27,7 +27,7 @@ def read_text(path: Path, remedy: str) -> str:
 
 
 def read_lines(path: Path, remedy: str) -> list[str]:
-    """The lines of a list that are not empty, stripped, folders separated by slashes."""
+    """The non-empty lines of a list, stripped, with slashes between folders."""
     lines = read_text(path, remedy).splitlines()
     return [line.strip().replace("\\", "/") for line in lines if line.strip()]
 
@@ -47,7 +47,7 @@ def read_mat(path: Path, fields: Sequence[str], remedy: str) -> list[np.ndarray]
 
 
 def check_lengths(names: Path, count: int, others: Mapping[str, int], remedy: str) -> None:
-    """Raises StudyError where another file says more or less than the list names images."""
+    """Raises StudyError if another file has more or fewer entries than the list has images."""
     for other, length in others.items():
         if length != count:
             raise StudyError(f"{names} names {count} images, and {other} holds {length}: {remedy}")
@@ -56,7 +56,7 @@ def check_lengths(names: Path, count: int, others: Mapping[str, int], remedy: st
 def numbers(
     columns: pd.DataFrame, files: Sequence[str], path: Path, what: str, remedy: str
 ) -> np.ndarray:
-    """Columns of a list as numbers ``[N,columns]``; ``files``: the image of each line."""
+    """Columns of a list as numbers ``[N,columns]``; ``files``: image names for the errors."""
     values = columns.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     check_finite(values, files, path, what, remedy)
     return values
@@ -65,7 +65,7 @@ def numbers(
 def check_finite(
     values: np.ndarray, files: Sequence[str], path: Path, what: str, remedy: str
 ) -> None:
-    """Raises StudyError naming the first image with a value ``[N,...]`` that is no number."""
+    """Raises StudyError naming the first image with a value ``[N,...]`` that is not finite."""
     bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     if bad.any():
         name = list(files)[bad.argmax()]

@@ -1,6 +1,6 @@
-"""The procedural faces as a dataset: one picture an identity, no identity in both splits.
+"""The synthetic faces as a dataset: one picture per identity, no identity in both splits.
 
-The generator, and PyTorch with it, is imported where it draws: to plan a study takes neither.
+The generator and PyTorch are imported only for drawing, so that planning a study needs neither.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def synthetic_digest(split: str, points: int, limit: int | None) -> str:
 def open_synthetic(
     split: str, points: int, *, size: int, crop: int, limit: int | None
 ) -> FaceDataset:
-    """Synthetic faces with 5 or 68 landmarks; ``limit``: how many (5,000 train, 1,000 test)."""
+    """Synthetic faces with 5 or 68 landmarks; ``limit``: their number (5,000 train, 1,000 test)."""
     count = _count(split, limit)
     folder = _drawn(split, count, size)
     landmarks = np.load(folder / "landmarks.npy")[:count]
@@ -64,9 +64,9 @@ def open_synthetic(
 
 
 def _drawn(split: str, count: int, size: int) -> Path:
-    """The folder of the cache with that many faces or more; they are drawn if there is none.
+    """A folder of the cache with at least ``count`` faces, which are drawn if there is none.
 
-    A face does not depend on how many are drawn, so the first of many are the few.
+    A face does not depend on the number of faces, so a larger folder has the same first faces.
     """
     images = cache_folder() / "images"
     stem = f"synthetic-{split}-v{GENERATOR_VERSION}-{size}"
@@ -80,7 +80,7 @@ def _drawn(split: str, count: int, size: int) -> Path:
 
 
 def render_split(split: str, first: int, last: int, *, size: int) -> SyntheticFaces:
-    """Faces ``first`` to ``last`` (not included) of a split, with their dense ground truth."""
+    """Faces ``first`` to ``last`` (excluded) of a split, with dense ground truth."""
     import torch
 
     from dvelib.data.synthetic import render_faces

@@ -3,8 +3,8 @@
 Layout: images with ``.pts`` files beside them in ``afw``, ``helen/trainset``, ``lfpw/trainset``
 (train), ``helen/testset``, ``lfpw/testset``, ``ibug`` (test), and a list of boxes for each in
 ``Bounding Boxes/bounding_boxes_*.mat``. A part without images is left out. An image is scaled so
-that the face's box is 52 px wide; 100 x 100 px around the box's centre, moved up 2 px, are the
-face. All coordinates count pixels from one, as Matlab does.
+that the face's box is 52 px wide. The face is the 100 x 100 px square around the box's centre,
+moved up by 2 px. All coordinates count pixels from one, as Matlab does.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ __all__ = ["ThreeHundredW"]
 POINTS = 68
 BOX_WIDTH = 52
 FRAME = 100
-# From the centre to the first pixel of the frame, counted from one: 2 px up from the middle.
+# Offset from the first pixel of the frame, counted from one, to the centre, moved up by 2 px.
 CORNER = (49, 51)
-REMEDY = "unpack the 300-W archive there, or point data_root at the folder that holds it"
-AGAIN = "unpack the 300-W archive again"
+IF_MISSING = "unpack the 300-W archive there, or point data_root at the folder that holds it"
+IF_DAMAGED = "unpack the 300-W archive again"
 
 
 class ThreeHundredW(Layout):
-    """``resampling``: how whole images are scaled. The published study left it to Pillow's default,
-    which then was the nearest pixel and is bicubic today."""
+    """The layout of 300-W. ``resampling``: the filter for scaling whole images.
+
+    The published study used Pillow's default, which was nearest neighbour then and is bicubic now.
+    """
 
     eyes = (36, 45)  # outer corners
     parts = {
@@ -54,7 +56,7 @@ class ThreeHundredW(Layout):
         if not found:
             raise StudyError(
                 f"300-W's {split} images are missing: there are none in "
-                f"{', '.join(self.parts[split])} of {root}; {REMEDY}"
+                f"{', '.join(self.parts[split])} of {root}; {IF_MISSING}"
             )
         return Listing(
             tuple(f for part in found for f in part.files),
@@ -66,7 +68,7 @@ class ThreeHundredW(Layout):
         factor, corner = _frame(box)
         sides = int(factor * image.width), int(factor * image.height)
         left, top = (int(c) - 1 for c in corner)
-        # What lies outside the image is black.
+        # Pixels outside the image are black.
         face = image.resize(sides, self.resampling).crop((left, top, left + FRAME, top + FRAME))
         return super().square(face, size, box)
 
@@ -86,26 +88,26 @@ def _frame(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _part(root: Path, part: str) -> Listing | None:
-    """The images of one part in its list's order; None where it has none."""
+    """The images of one part in the order of its list; None if it has none."""
     folder = root / part
     there = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     there = {name for name in there if name.lower().endswith((".jpg", ".png"))}
     if not there:
         return None
     names, boxes = _boxes(root, part)
-    # iBUG's list holds other faces, too.
+    # iBUG's list also names faces of other sets.
     keep = [i for i, name in enumerate(names) if part != "ibug" or name.startswith("image")]
     names = [_stored(names[i], there) for i in keep]
     points = np.empty((len(names), POINTS, 2))
     for i, name in enumerate(names):
         path = (folder / name).with_suffix(".pts")
-        # Where the image is missing as well, that is what will be said.
+        # If the image is missing, too, the error about the image is raised later.
         points[i] = np.nan if name not in there and not path.exists() else _read_points(path)
     return Listing(tuple(f"{part}/{name}" for name in names), points, boxes=boxes[keep])
 
 
 def _stored(name: str, there: set[str]) -> str:
-    """The name under which a listed image is stored: as listed, or in the other format."""
+    """The name of a listed image's file: as listed, or with the suffix of the other format."""
     stem, dot, suffix = name.rpartition(".")
     other = stem + dot + {"jpg": "png", "png": "jpg"}.get(suffix, suffix)
     return other if name not in there and other in there else name
@@ -115,9 +117,9 @@ def _boxes(root: Path, part: str) -> tuple[list[str], np.ndarray]:
     path = require(
         root / "Bounding Boxes" / f"bounding_boxes_{part.replace('/', '_')}.mat",
         f"the list of face boxes for {root / part}",
-        REMEDY,
+        IF_MISSING,
     )
-    (entries,) = read_mat(path, ("bounding_boxes",), AGAIN)
+    (entries,) = read_mat(path, ("bounding_boxes",), IF_DAMAGED)
     names, boxes = [], np.empty((entries.size, 4))
     for i, entry in enumerate(entries.ravel()):
         name, box = _field(entry, "imgName", path, i), _field(entry, "bb_ground_truth", path, i)
@@ -125,10 +127,10 @@ def _boxes(root: Path, part: str) -> tuple[list[str], np.ndarray]:
         if box.shape != (1, 4) or not box[0, 2] > box[0, 0]:
             raise StudyError(
                 f"{path}: the bb_ground_truth of {names[i]} must be left, top, right, bottom, "
-                f"found {np.array2string(box.ravel(), separator=', ')}: {AGAIN}"
+                f"found {np.array2string(box.ravel(), separator=', ')}: {IF_DAMAGED}"
             )
         boxes[i] = box
-    check_finite(boxes, names, path, "box", AGAIN)
+    check_finite(boxes, names, path, "box", IF_DAMAGED)
     return names, boxes
 
 
@@ -138,24 +140,24 @@ def _field(entry: np.ndarray, field: str, path: Path, index: int) -> np.ndarray:
         found = ", ".join(names) or "nothing"
         raise StudyError(
             f"{path}: entry {index + 1} of bounding_boxes has no field {field}, "
-            f"it holds {found}: {AGAIN}"
+            f"it holds {found}: {IF_DAMAGED}"
         )
     return entry[field].item()
 
 
 def _read_points(path: Path) -> np.ndarray:
     """``[68,2]`` (x, y) counted from one, between the braces of a ``.pts`` file."""
-    text = read_text(require(path, "a file of landmarks", AGAIN), AGAIN)
+    text = read_text(require(path, "a file of landmarks", IF_DAMAGED), IF_DAMAGED)
     body = text.partition("{")[2].rpartition("}")[0]
     try:
         points = np.array(body.split(), np.float64)
     except ValueError as error:
-        raise StudyError(f"{path} cannot be read as landmarks ({error}): {AGAIN}") from None
+        raise StudyError(f"{path} cannot be read as landmarks ({error}): {IF_DAMAGED}") from None
     if points.size != 2 * POINTS:
         raise StudyError(
             f"{path}: expected {POINTS} landmarks between braces, "
-            f"found {points.size / 2:g}: {AGAIN}"
+            f"found {points.size / 2:g}: {IF_DAMAGED}"
         )
     if not np.isfinite(points).all():
-        raise StudyError(f"{path} has a coordinate that is not a number: {AGAIN}")
+        raise StudyError(f"{path} has a coordinate that is not a number: {IF_DAMAGED}")
     return points.reshape(POINTS, 2)

@@ -1,9 +1,9 @@
-"""Unpacking an archive that need not be trusted: all of it or nothing.
+"""Unpacking of an untrusted archive, completely or not at all.
 
-An archive is read twice. The first time every member is looked at and nothing written; the second
-time it is unpacked into a folder beside the target, which takes the target's name when all is in
-it. Python's own filter for data guards the second reading; the first is stricter, for some Pythons
-have a filter that can be fooled by links.
+An archive is read twice. The first pass checks every member and writes nothing. The second pass
+unpacks into a folder beside the target, which is renamed to the target at the end. The second pass
+uses Python's own filter for data. The first pass is stricter, because the filter of some Python
+versions can be bypassed by links.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = ["MARKER", "require_space", "unpack", "unpacked_from"]
 
 MARKER = ".unpacked-from"
 MIB = 2**20
-BLOCK = 4096  # of a file system: every file takes whole ones
+BLOCK = 4096  # bytes; files occupy whole blocks of the file system
 
 Parts = tuple[str, ...]
 
 
 def unpack(archive: Path, target: Path, entries: Sequence[str], mark: str) -> int:
-    """Unpack what lies beside ``entries`` in a ``.tar.gz`` as ``target``; returns how many files.
+    """Unpack the folder that holds ``entries`` in a ``.tar.gz`` as ``target``; number of files.
 
-    ``entries``: names that one folder of the archive must hold; nothing may lie outside of it.
-    ``mark``: what `unpacked_from` will tell. Setuid bits and owners are dropped. Raises StudyError,
-    and leaves no target, where a member is anything but a file, a folder or a link that stays
-    inside, where the archive is damaged, the disk too small or the target not empty.
+    ``entries``: names that one folder of the archive must hold; nothing may be outside of it.
+    ``mark``: text that `unpacked_from` returns later. Setuid bits and owners are dropped. Raises
+    StudyError, and leaves no target, if a member is anything but a file, a folder or a link that
+    stays inside, or if the archive is damaged, the disk too small or the target not empty.
     """
     if not hasattr(tarfile, "data_filter"):
         raise StudyError("unpacking needs Python 3.11.4 or newer: install a newer Python")
@@ -58,7 +58,7 @@ def unpack(archive: Path, target: Path, entries: Sequence[str], mark: str) -> in
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise StudyError(
             f"{archive} cannot be unpacked to {target} ({reason}): "
-            f"see that there is room, or get the archive again"
+            f"free disk space, or get the archive again"
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -66,7 +66,7 @@ def unpack(archive: Path, target: Path, entries: Sequence[str], mark: str) -> in
 
 
 def unpacked_from(target: Path) -> str | None:
-    """The mark with which a folder was unpacked; None where `unpack` did not make it."""
+    """The mark of a folder that `unpack` made; None for other folders."""
     try:
         return (target / MARKER).read_text().strip()
     except (OSError, ValueError):
@@ -74,7 +74,7 @@ def unpacked_from(target: Path) -> str | None:
 
 
 def require_space(needs: Mapping[Path, int], what: str) -> None:
-    """Raises StudyError where these folders' disks have not as many bytes free."""
+    """Raises StudyError if the disks of these folders have too few bytes free."""
     places: dict[int, Path] = {}
     sums: dict[int, int] = defaultdict(int)
     for folder, size in needs.items():
@@ -86,14 +86,14 @@ def require_space(needs: Mapping[Path, int], what: str) -> None:
         free = shutil.disk_usage(place).free
         if free < sums[device]:
             raise StudyError(
-                f"{place} has {free / 2**30:.1f} GiB free, and {what} needs "
-                f"{sums[device] / 2**30:.1f} GiB there: make room, or choose another folder"
+                f"{place} has {free / 2**30:.1f} GiB free, but {what} needs "
+                f"{sums[device] / 2**30:.1f} GiB there: free disk space, or choose another folder"
             )
 
 
 @dataclass
 class _Contents:
-    """What an archive says it holds; links with what they point at."""
+    """The members of an archive; symbolic links with their destinations."""
 
     folders: set[Parts] = field(default_factory=set)
     regular: set[Parts] = field(default_factory=set)
@@ -108,7 +108,7 @@ class _Contents:
 
 
 def _members(archive: Path, what: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Every member in turn, forgotten afterwards: there may be hundreds of thousands."""
+    """Every member in turn; members are not kept, since there may be hundreds of thousands."""
     total = archive.stat().st_size // MIB
     with (
         open(archive, "rb") as packed,
@@ -120,12 +120,12 @@ def _members(archive: Path, what: str) -> Iterator[tuple[tarfile.TarFile, tarfil
             tar.members.clear()
             yield tar, member
             bar.update(packed.tell() // MIB - bar.n)
-        while plain.read(MIB):  # to the checksum at the end
+        while plain.read(MIB):  # to check the checksum at the end
             pass
 
 
 def _survey(archive: Path) -> _Contents:
-    """Look at every member; raises StudyError for what is never unpacked, wherever it lies."""
+    """List all members; raises StudyError for members that are never allowed."""
     contents = _Contents()
     for _, member in _members(archive, f"reading {archive.name}"):
         parts = _parts(archive, member, member.name)
@@ -135,13 +135,13 @@ def _survey(archive: Path) -> _Contents:
             contents.symlinks[parts] = member.linkname
         elif member.islnk():
             if _parts(archive, member, member.linkname) not in contents.regular:
-                raise _refusal(archive, member.name, "is a link to no file before it")
+                raise _refusal(archive, member.name, "is a link to a file that is not before it")
             contents.regular.add(parts)
         elif member.isreg():
             contents.regular.add(parts)
             contents.size += -(-member.size // BLOCK) * BLOCK
         else:
-            raise _refusal(archive, member.name, "is a device, a pipe or something unknown")
+            raise _refusal(archive, member.name, "is a device, a pipe or of unknown type")
         contents.files += not member.isdir()
     return contents
 
@@ -170,27 +170,26 @@ def _prefix(contents: _Contents, entries: Sequence[str], archive: Path) -> Parts
 
 
 def _check(contents: _Contents, prefix: Parts, archive: Path) -> None:
-    """Raises StudyError where anything lies outside the prefix, or points or passes out of it."""
+    """Raises StudyError if a member is outside the prefix, or a link leads out of it."""
     for parts in contents.paths():
         name = "/".join(parts)
         above = parts in contents.folders and parts == prefix[: len(parts)]
         if not above and (parts[: len(prefix)] != prefix or parts == prefix):
             raise _refusal(archive, name, f"lies outside of {'/'.join(prefix) or 'the archive'}")
-        # Where no path passes through a link, a folder is where its path says.
+        # Without links inside paths, every member is written to the place of its path.
         if any(parts[:depth] in contents.symlinks for depth in range(1, len(parts))):
             raise _refusal(archive, name, "passes through a link")
     for parts, destination in contents.symlinks.items():
         if parts in contents.regular or parts in contents.folders:
-            raise _refusal(archive, "/".join(parts), "is there twice, once as a link")
+            raise _refusal(archive, "/".join(parts), "occurs twice, once as a link")
         if not _stays_inside(destination, len(parts) - len(prefix) - 1):
             raise _refusal(archive, "/".join(parts), "is a link out of its folder")
 
 
 def _stays_inside(destination: str, depth: int) -> bool:
-    """Whether a link at this depth leads no higher than to the top.
+    """Whether a link at this depth stays below the top folder.
 
-    Going up is for the start only: after a name, which may be a link itself, it could lead
-    anywhere.
+    ``..`` is allowed only at the start: after a name, which may be a link, it could lead anywhere.
     """
     parts = _plain(destination)
     ups = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
@@ -198,7 +197,7 @@ def _stays_inside(destination: str, depth: int) -> bool:
 
 
 def _below(prefix: Parts) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo | None]:
-    """The filter that unpacks what is below the prefix as if that were the top."""
+    """A tarfile filter that unpacks the members below the prefix, without the prefix."""
 
     def place(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
         parts = _plain(member.name)[len(prefix) :]

@@ -1,4 +1,4 @@
-"""The explorer: a gallery with its panels, which ``notebooks/explore.ipynb`` shows."""
+"""The explorer: a gallery and the panels that ``notebooks/explore.ipynb`` shows."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dvelib.explore.warping_panel import WarpPanel
 __all__ = ["Explorer"]
 
 NO_REGRESSOR = (
-    "No landmark regressor fits these embeddings and faces. `make study` trains some; "
-    "`dve regress labels` learns your own landmarks; the parameter `regressor` shows them here."
+    "No landmark regressor matches these embeddings and faces. `make study` trains regressors; "
+    "`dve regress labels` trains one on your own landmarks, which the parameter `regressor` opens."
 )
-NO_LANDMARKS = "These pictures have no landmarks to be measured by: `dve annotate` sets some."
+NO_LANDMARKS = "No errors: these pictures have no landmarks. Set some with `dve annotate`."
 
 
 class Explorer(Gallery):
-    """A gallery whose methods make the panels."""
+    """A gallery with one method per panel."""
 
     def matches(self, count: int = 8) -> Panel:
-        """Click on a face; see `dvelib.explore.matches_panel`."""
+        """Matches of a clicked point; see `dvelib.explore.matches_panel`."""
         return MatchPanel(self, count)
 
     def warps(self) -> Panel:
-        """A training pair under sliders; see `dvelib.explore.warping_panel`."""
+        """A training pair with sliders; see `dvelib.explore.warping_panel`."""
         return WarpPanel(self)
 
     def keypoints(self, count: int = 8) -> Panel:

@@ -1,4 +1,4 @@
-"""What there is to explore: faces, embeddings for pictures of their size, and regressors."""
+"""The faces, embeddings and landmark regressors of an explorer."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from dvelib.study.plan import Study
 
 __all__ = ["Gallery"]
 
-DRAWN = 96  # synthetic faces, where nothing else is asked for: seconds to draw them
+SYNTHETIC_FACES = 96  # by default; drawn in seconds
 
 
 class Gallery:
-    """Faces, the embeddings that know pictures of their size, and landmark regressors on those.
+    """Faces, embeddings trained for images of their size, and landmark regressors.
 
     ``profile``, ``data_root``, ``outputs``: a study, whose trained embeddings and test faces are
-    explored; without one, the embeddings that come along, and drawn faces. ``images``: a folder
-    of pictures in place of those faces. ``embeddings``: folders (or names of those that come
-    along) in place of the study's. ``regressor``: the folder of a user's own, with its embedding.
-    ``drawn``: how many faces are drawn, where there are no others.
+    explored. Without a profile: pretrained embeddings and synthetic faces. ``images``: a folder of
+    pictures instead of these faces. ``embeddings``: folders or names of pretrained embeddings,
+    instead of the study's. ``regressor``: the folder of a user's own regressor; its embedding is
+    added. ``drawn``: the number of synthetic faces.
 
-    ``embeddings`` and ``regressors`` are by label; ``notes`` says what was replaced or left out.
-    Raises StudyError, one sentence, for anything that is not there.
+    The attributes ``embeddings`` and ``regressors`` are dictionaries by label; ``notes`` lists
+    what was replaced or left out. Raises StudyError where a folder or an embedding is missing.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Gallery:
         images: Path | str | None = None,
         embeddings: Sequence[Path | str] = (),
         regressor: Path | str | None = None,
-        drawn: int = DRAWN,
+        drawn: int = SYNTHETIC_FACES,
     ):
         self.notes: list[str] = []
         self._watching: list[Callable[[str], None]] = []
@@ -73,14 +73,14 @@ class Gallery:
             if trained := [load_embedding(place) for place in places if finished(place)]:
                 return trained
             self.notes.append(
-                f"The study {self.study.name} has trained no embedding yet. These come with the "
-                f"project; `make study PROFILE={self.study.name}` trains its own, and a button "
-                "below trains a small one on these faces."
+                f"The study {self.study.name} has no trained embedding yet, so pretrained ones are "
+                f"shown. `make study PROFILE={self.study.name}` trains the study's embeddings; the "
+                "button at the end of this notebook trains a small one on these faces."
             )
         return [load_pretrained(name) for name in EMBEDDINGS]
 
     def add(self, embedding: Embedding) -> str:
-        """Take in an embedding under a label that no other has; returns it."""
+        """Add an embedding under a unique label; returns the label."""
         label = plain = _label(embedding.spec)
         number = 2
         while label in self.embeddings:
@@ -89,13 +89,13 @@ class Gallery:
         return label
 
     def _keep_one_size(self) -> None:
-        """Leave out what was trained for pictures of another size than the first one."""
+        """Leave out embeddings for another image size than that of the first embedding."""
         sizes = {label: (e.spec.size, e.spec.crop) for label, e in self.embeddings.items()}
         self.size, self.crop = next(iter(sizes.values()))
         for label, size in sizes.items():
             if size != (self.size, self.crop):
                 del self.embeddings[label]
-                self.notes.append(f"Left out, for it looks at pictures of another size: {label}.")
+                self.notes.append(f"Left out (trained for another image size): {label}.")
 
     def _open_faces(self, images: Path | str | None, drawn: int) -> FaceDataset:
         size = {"size": self.size, "crop": self.crop}
@@ -107,7 +107,7 @@ class Gallery:
         return open_dataset("synthetic", None, "test", **size, limit=drawn)
 
     def _fitting_regressors(self) -> dict[str, LandmarkRegressor]:
-        """By label, a regressor of these faces' landmarks (of any, where faces have none)."""
+        """By label, a regressor with these faces' number of landmarks (any, if they have none)."""
         found = {}
         for label, embedding in self.embeddings.items():
             for regressor in self._regressors_on(embedding):
@@ -116,7 +116,7 @@ class Gallery:
         return found
 
     def _regressors_on(self, embedding: Embedding) -> list[LandmarkRegressor]:
-        """All there are on an embedding, from all labelled faces of a benchmark."""
+        """Regressors on an embedding that were trained with all annotations of a benchmark."""
         if self._own and embedding is self._own.embedding:
             return [self._own.regressor]
         if embedding.folder == pretrained_folder(LANDMARKS_ON):
@@ -133,13 +133,13 @@ class Gallery:
 
     @property
     def landmarks(self) -> int | None:
-        """How many landmarks the faces have; None without any."""
+        """The number of landmarks of a face; None if the faces have none."""
         points = self.faces.full_landmarks
         return None if points is None else points.shape[1]
 
     @property
     def landmark_names(self) -> tuple[str, ...]:
-        """What the faces' landmarks are called; none without landmarks."""
+        """Names of the faces' landmarks; empty if the faces have none."""
         if self.landmarks is None:
             return ()
         if self.faces.name != "folder" and self.landmarks == len(FIVE_LANDMARKS):
@@ -148,7 +148,7 @@ class Gallery:
 
     @property
     def regressed_names(self) -> tuple[str, ...]:
-        """What the regressors' landmarks are called."""
+        """Names of the regressors' landmarks."""
         if self._own:
             return self._own.names
         count = next(iter(self.regressors.values())).landmarks
@@ -157,7 +157,7 @@ class Gallery:
         )
 
     def pair(self) -> tuple[str, str]:
-        """Two labels to begin with: without and with exchange at the largest dimension of both."""
+        """The labels first shown: without and with exchange, at the largest common dimension."""
         kinds = {
             (e.spec.dimension, e.spec.exchange): label
             for label, e in reversed(self.embeddings.items())
@@ -170,26 +170,26 @@ class Gallery:
         return labels[0], labels[-1]
 
     def scene(self, count: int = 8, first: int = 0) -> Scene:
-        """Some neighbouring faces, to be asked."""
+        """``count`` successive faces from ``first`` on, with the embeddings."""
         return Scene(self.embeddings, self.faces, count, first)
 
-    def words(self) -> str:
-        """What there is, in markdown."""
+    def summary(self) -> str:
+        """The faces, the embeddings and the notes, in markdown."""
         names = "; ".join(self.embeddings)
         faces = data_text(self.faces.split_audit())
         lines = [f"**Faces**: {faces}.", f"**Embeddings** ({len(self.embeddings)}): {names}."]
         return "\n\n".join([*lines, *self.notes])
 
-    def watch(self, see: Callable[[str], None]) -> None:
-        """Call ``see`` with the label of any embedding that is offered later."""
-        self._watching.append(see)
+    def watch(self, notify: Callable[[str], None]) -> None:
+        """Call ``notify`` with the label of each embedding that is offered later."""
+        self._watching.append(notify)
 
     def offer(self, embedding: Embedding) -> str:
-        """Take in an embedding that was trained meanwhile, and show it to whoever watches."""
+        """Add an embedding unless it is here already, and notify all who watch; the label."""
         held = {e.folder: label for label, e in self.embeddings.items()}
         label = held.get(embedding.folder) or self.add(embedding)
-        for see in self._watching:
-            see(label)
+        for notify in self._watching:
+            notify(label)
         return label
 
 

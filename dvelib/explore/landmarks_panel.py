@@ -1,4 +1,4 @@
-"""Landmarks learned on descriptors: their virtual keypoints, and their error face by face."""
+"""Panels of regressed landmarks: virtual keypoints, and errors by face."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from dvelib.training.regressors import predict
 __all__ = ["ErrorPanel", "KeypointPanel"]
 
 TRUE, FOUND, VIRTUAL = "#0173b2", "#ffb000", "#de8f05"
-STILLS = 5  # landmarks that a page shows
-MOST = 500  # faces whose errors are shown
+STILLS = 5  # landmarks shown on a page
+MOST_FACES = 500  # in the chart of errors
 BATCH = 50
 ALL = -1  # the mean over all landmarks
 RANKS = {
-    "best": 0.0,
-    "a quarter better": 0.25,
+    "smallest": 0.0,
+    "lower quartile": 0.25,
     "median": 0.5,
-    "three quarters better": 0.75,
-    "worst": 1.0,
+    "upper quartile": 0.75,
+    "largest": 1.0,
 }
 
 
 class _Predictions:
-    """What each regressor of a gallery finds on its first faces, computed when asked for."""
+    """Predictions of each regressor on the first faces of a gallery, computed when needed."""
 
     def __init__(self, gallery: Gallery, count: int):
         self.gallery, self.count = gallery, min(count, len(gallery.faces))
@@ -59,7 +59,7 @@ class _Predictions:
 
     @cached_property
     def truth(self) -> np.ndarray | None:
-        """``[N,A,2]`` true landmarks, where the faces have any."""
+        """True landmarks ``[N,A,2]``; None if the faces have none."""
         faces = self.gallery.faces
         return None if faces.full_landmarks is None else faces.landmarks[: self.count]
 
@@ -78,9 +78,9 @@ class _Predictions:
 
 
 class KeypointPanel(Panel):
-    """Where the virtual keypoints of a landmark fall, whose weighted sum the landmark is."""
+    """The virtual keypoints of a landmark; the landmark is their weighted sum."""
 
-    asks = "Which landmark's virtual keypoints are shown"
+    legend = "Virtual keypoints of the landmark"
 
     def __init__(self, gallery: Gallery, count: int = 8):
         self.found = _Predictions(gallery, count)
@@ -90,14 +90,14 @@ class KeypointPanel(Panel):
         self.label = control(widgets.Dropdown, "embedding", options=labels, value=labels[-1])
         options = [(name, k) for k, name in enumerate(self.names)]
         self.landmark = control(widgets.Dropdown, "landmark", options=options)
-        self.picture, self.said = widgets.HTML(), widgets.HTML()
-        for asked in (self.label, self.landmark):
-            asked.observe(lambda _: self.refresh(), "value")
-        super().__init__([row([self.label, self.landmark]), self.picture, self.said])
+        self.picture, self.status_line = widgets.HTML(), widgets.HTML()
+        for part in (self.label, self.landmark):
+            part.observe(lambda _: self.refresh(), "value")
+        super().__init__([row([self.label, self.landmark]), self.picture, self.status_line])
         self.refresh()
 
     def drawn(self, label: str, landmark: int) -> tuple[Figure, str]:
-        """The faces with the keypoints on them, and what there is to see, in words."""
+        """The faces with the virtual keypoints, and a description of the figure."""
         found, virtual = (part[:, landmark] for part in self.found.of(label))
         height, width = self.mosaic.shape
         figure = Figure((wide := 0.75 * WIDTH, wide * height / width))
@@ -114,55 +114,56 @@ class KeypointPanel(Panel):
         inside = self.mosaic.inside(found)
         axis.scatter(*self._placed(inside), s=75, color=FOUND, edgecolor="black")
         outside = int(np.isnan(cloud[..., 0]).sum())
-        words = f"{virtual.shape[1]} virtual keypoints a face for the {self.names[landmark]}"
-        return figure, words + (f", {outside} of them all outside the pictures" if outside else "")
+        text = f"{virtual.shape[1]} virtual keypoints per face for the {self.names[landmark]}"
+        total = cloud[..., 0].size
+        return figure, text + (f"; {outside} of {total} lie outside the faces" if outside else "")
 
     def _placed(self, points: np.ndarray) -> np.ndarray:
-        """``[N,2]`` or ``[N,V,2]`` on the faces as x and y in the whole picture."""
+        """Points ``[N,2]`` or ``[N,V,2]`` on the faces as x and y in the whole picture."""
         return self.mosaic.placed(points).reshape(-1, 2).T
 
     def refresh(self) -> None:
-        figure, words = self.drawn(self.label.value, self.landmark.value)
-        self.picture.value = picture_html(figure, f"Faces with {words}.")
-        self.said.value = status(f"{words}. {self._key()}")
+        figure, text = self.drawn(self.label.value, self.landmark.value)
+        self.picture.value = picture_html(figure, f"Faces with {text}.")
+        self.status_line.value = status(f"{text}. {self._key()}")
 
     def _key(self) -> str:
-        rings = "" if self.found.truth is None else " Blue rings: where it is."
-        return f"Small dots: virtual keypoints. Large dot: the landmark they give.{rings}"
+        rings = "" if self.found.truth is None else " Blue rings: true landmark."
+        return f"Small dots: virtual keypoints. Large dots: predicted landmark.{rings}"
 
     def stills(self) -> list[Still]:
         stills = []
         for k, name in enumerate(self.names[:STILLS]):
-            figure, words = self.drawn(self.label.value, k)
-            alt, caption = f"Faces with {words}.", f"{self.label.value}. {self._key()}"
+            figure, text = self.drawn(self.label.value, k)
+            alt, caption = f"Faces with {text}.", f"{self.label.value}. {self._key()}"
             stills.append(Still(name, picture_of(figure), alt, caption))
         return stills
 
 
 class ErrorPanel(Panel):
-    """A dot a face, by the error of a landmark; a click on a dot shows its face."""
+    """One dot per face, sorted by the error of a landmark; a click on a dot shows the face."""
 
-    asks = "Which face is shown"
+    legend = "Face, by its error"
 
     def __init__(self, gallery: Gallery):
-        self.gallery, self.found = gallery, _Predictions(gallery, MOST)
+        self.gallery, self.found = gallery, _Predictions(gallery, MOST_FACES)
         labels = list(gallery.regressors)
         self.label = control(widgets.Dropdown, "embedding", options=labels, value=labels[-1])
         names = [("mean of all", ALL), *((n, k) for k, n in enumerate(gallery.landmark_names))]
         self.landmark = control(widgets.Dropdown, "landmark", options=names)
         self.rank = slider("face by error", self.found.count // 2, 0, self.found.count - 1)
-        self.said = widgets.HTML()
+        self.status_line = widgets.HTML()
         self._build_figure()
-        for asked in (self.label, self.landmark, self.rank):
-            asked.observe(lambda _: self.refresh(), "value")
+        for part in (self.label, self.landmark, self.rank):
+            part.observe(lambda _: self.refresh(), "value")
         controls = [row([self.label, self.landmark]), row([self.rank])]
-        super().__init__([*controls, self.canvas, self.said])
+        super().__init__([*controls, self.canvas, self.status_line])
         self.refresh()
 
     def _build_figure(self) -> None:
         self.figure = Figure((WIDTH, 3.6))
         self.chart = self.figure.add_axes((0.08, 0.15, 0.5, 0.8))
-        self.chart.set(xlabel="faces, from the smallest error", ylabel="% of inter-ocular distance")
+        self.chart.set(xlabel="faces, by error", ylabel="error, % of inter-ocular distance")
         self.chart.spines[["top", "right"]].set_visible(False)
         self.dots = self.chart.scatter([], [], s=12, color=TRUE)
         self.chosen = self.chart.scatter([], [], s=80, color=FOUND, edgecolor="black", zorder=3)
@@ -175,7 +176,7 @@ class ErrorPanel(Panel):
             self.rank.value = int(np.clip(round(event.xdata), 0, self.rank.max))
 
     def errors(self, label: str, landmark: int) -> np.ndarray:
-        """``[N]`` percent of the inter-ocular distance; NaN where the landmark is not set."""
+        """Errors ``[N]`` in percent of the inter-ocular distance; NaN without annotation."""
         found, truth = (torch.from_numpy(p) for p in (self.found.of(label)[0], self.found.truth))
         errors = inter_ocular_error(found, truth, self.gallery.faces.eyes)
         return (errors.nanmean(1) if landmark == ALL else errors[:, landmark]).numpy()
@@ -183,9 +184,9 @@ class ErrorPanel(Panel):
     def refresh(self) -> None:
         label, landmark = self.label.value, self.landmark.value
         errors = self.errors(label, landmark)
-        order = errors.argsort()[: (~np.isnan(errors)).sum()]  # those without one come last
+        order = errors.argsort()[: (~np.isnan(errors)).sum()]  # NaN is sorted last
         if not len(order):
-            self.said.value = status("This landmark is set on no face.")
+            self.status_line.value = status("This landmark is not annotated on any face.")
             return
         self.rank.max = len(order) - 1
         face = order[self.rank.value]
@@ -195,11 +196,11 @@ class ErrorPanel(Panel):
         self.chart.set(xlim=(-0.02 * len(order), 1.02 * len(order)), ylim=(0, top))
         self._show_face(label, face, landmark)
         name = self.gallery.faces.files[face]
-        self.words = (
-            f"{name}: {errors[face]:.1f} %, number {self.rank.value + 1} of {len(order)}; their "
-            f"mean is {np.nanmean(errors):.1f} %. Rings: true landmarks. Dots: found ones."
+        self.description = (
+            f"{name}: error {errors[face]:.1f} %, rank {self.rank.value + 1} of {len(order)} faces "
+            f"(mean {np.nanmean(errors):.1f} %). Rings: true landmarks. Dots: predictions."
         )
-        self.said.value = status(self.words)
+        self.status_line.value = status(self.description)
         self.canvas.draw_idle()
 
     def _show_face(self, label: str, face: int, landmark: int) -> None:
@@ -217,8 +218,8 @@ class ErrorPanel(Panel):
         before, stills = self.rank.value, []
         for name, share in RANKS.items():
             self.rank.value = round(share * self.rank.max)
-            alt = f"Errors of all faces in order, and the {name} of them with its landmarks."
-            caption = f"{self.label.value}. {self.words}"
+            alt = f"Sorted errors of all faces, and the face with the {name} error."
+            caption = f"{self.label.value}. {self.description}"
             stills.append(Still(name, picture_of(self.figure), alt, caption))
         self.rank.value = before
         return stills

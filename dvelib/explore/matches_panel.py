@@ -1,6 +1,6 @@
-"""Click on a face: where does that point lie on the others, by one embedding and by another?
+"""Matches of a clicked point on the other faces, by two embeddings side by side.
 
-Sliders put the same question from the keyboard, and what is on the screen is also said in words.
+Sliders select the point from the keyboard, and a status line describes the result as text.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from dvelib.matching import ERROR_SIDE
 __all__ = ["MatchPanel"]
 
 SIMILARITY, COLOURS, FACES = "similarity", "descriptors as colours", "faces alone"
-ANY = -1  # no landmark: the point that was clicked
+ANY = -1  # no landmark: the clicked point
 TITLE = 0.3  # inches above each side
-STILLS = 5  # points that a page shows
+STILLS = 5  # points shown on a page
 KEY = (
-    "White cross: the point asked for. Red dots: the most similar pixel of each other face. "
-    "Blue diamonds: the same, after an exchange through the auxiliary face."
+    "White cross: selected point. Red dots: most similar pixel of each other face. Blue diamonds: "
+    "most similar pixel for the descriptor rebuilt from the auxiliary face."
 )
-RINGS = " White rings: where the landmark is."
+RINGS = " White rings: true landmark."
 
 
 class MatchPanel(Panel):
-    """Two embeddings side by side on the same faces, one question for both.
+    """Two embeddings side by side on the same faces, with the same selected point.
 
-    ``gallery``: whose faces and embeddings; ``count``: how many faces are seen at a time.
+    ``gallery``: the faces and embeddings; ``count``: the number of faces shown at a time.
     """
 
-    asks = "Which point is asked for"
+    legend = "Selected point"
 
     def __init__(self, gallery: Gallery, count: int = 8):
         self.gallery = gallery
@@ -83,17 +83,17 @@ class MatchPanel(Panel):
         self.auxiliary = slider("auxiliary face", min(2, count - 1), 0, count - 1)
         self.x, self.y = (slider(name, end // 2, 0, end) for name in ("across", "down"))
         self.first = slider("faces from", 0, 0, len(self.scene.faces) - count, count)
-        self.said = widgets.HTML()
-        for asked in (*self.labels, self.show, self.face, self.auxiliary, self.x, self.y):
-            asked.observe(self._changed, "value")
+        self.status_line = widgets.HTML()
+        for part in (*self.labels, self.show, self.face, self.auxiliary, self.x, self.y):
+            part.observe(self._changed, "value")
         self.landmark.observe(self._landmark_chosen, "value")
         self.first.observe(self._other_faces, "value")
         question = [self.landmark, self.face, self.x, self.y]
         rows = [[*self.labels, self.show], [*question, self.auxiliary, self.first]]
-        return [*map(row, rows), self.canvas, self.said]
+        return [*map(row, rows), self.canvas, self.status_line]
 
     def _start(self) -> None:
-        """Begin with a landmark; an eye or so says more than the middle of a picture."""
+        """Select a typical landmark, or the middle of the first face if there are no landmarks."""
         labels = (chosen.value for chosen in self.labels)
         question = self.scene.typical_question(*labels) if self.gallery.landmark_names else None
         if question is None:
@@ -102,17 +102,17 @@ class MatchPanel(Panel):
             self._ask_landmark(*question)
 
     def offer(self, label: str) -> None:
-        """Let an embedding that came later be chosen, and choose it on the right."""
+        """Add an embedding to the lists and select it on the right."""
         kept = self.labels[0].value
         self._moving = True
         for chosen, value in zip(self.labels, (kept, label), strict=True):
-            chosen.options = list(self.gallery.embeddings)  # which forgets what was chosen
+            chosen.options = list(self.gallery.embeddings)  # resets the selection
             chosen.value = value
         self._moving = False
         self.refresh()
 
     def ask(self, face: int, point: tuple[float, float], landmark: int = ANY) -> None:
-        """Put the question at a point of a face, as a click there does."""
+        """Select a point of a face, as a click does."""
         self._moving = True
         self.face.value, self.x.value, self.y.value = face, *(round(float(v)) for v in point)
         self.landmark.value = landmark
@@ -141,7 +141,7 @@ class MatchPanel(Panel):
             self.refresh()
 
     def _ask_landmark(self, face: int, landmark: int) -> None:
-        """Ask for a landmark of a face; one that is not set there is no question."""
+        """Select a landmark of a face; keep the current point if it is not annotated there."""
         point = self.scene.landmarks[face, landmark]
         if np.isnan(point).any():
             self.ask(face, (self.x.value, self.y.value))
@@ -154,7 +154,7 @@ class MatchPanel(Panel):
         self._landmark_chosen({})
 
     def refresh(self) -> None:
-        """Draw the answers and say them."""
+        """Draw the matches and update the status line."""
         face, point = self.face.value, np.array([self.x.value, self.y.value])
         answers = []
         for side, chosen in zip(self.sides, self.labels, strict=True):
@@ -164,7 +164,7 @@ class MatchPanel(Panel):
             side.show(self.mosaic, picture, look, others, (face, point), self._truth())
             side.axis.set_title(title := chosen.value + self._error(look, others), fontsize=9)
             answers.append((title, look.best[others], others.nonzero()[0]))
-        self.said.value = self._in_words(answers)
+        self.status_line.value = self._in_words(answers)
         self.canvas.draw_idle()
 
     def _picture(self, label: str, look: Look) -> np.ndarray:
@@ -175,17 +175,17 @@ class MatchPanel(Panel):
         return self.mosaic.picture()
 
     def _truth(self) -> np.ndarray:
-        """``[N,2]``: where the landmark asked for is, NaN for any point."""
+        """The selected landmark ``[N,2]`` on each face; NaN for an arbitrary point."""
         if self.landmark.value == ANY:
             return np.full((len(self.scene.images), 2), np.nan)
         return self.scene.landmarks[:, self.landmark.value]
 
     def _error(self, look: Look, others: np.ndarray) -> str:
-        """How far the answers lie from the landmark, in the study's unit."""
+        """Text with the mean error of the matches in pixels of a 70-px face."""
         miss = np.linalg.norm(look.best - self._truth(), axis=1)[others]
         if np.isnan(miss).all():
             return ""
-        return f": off by {np.nanmean(miss) * ERROR_SIDE / self.scene.side:.1f} px"
+        return f": mean error {np.nanmean(miss) * ERROR_SIDE / self.scene.side:.1f} px"
 
     def _in_words(self, answers: list[tuple[str, np.ndarray, np.ndarray]]) -> str:
         at = f"Face {self.face.value}, ({self.x.value}, {self.y.value})"
@@ -199,24 +199,24 @@ class MatchPanel(Panel):
         key = KEY + (RINGS if self.landmark.value != ANY else "")
         return (
             f"{status(f'{at}. {titles}.')}<p>{key}</p>"
-            f"<details><summary>In words</summary><dl>{places}</dl></details>"
+            f"<details><summary>Matches as text</summary><dl>{places}</dl></details>"
         )
 
     @property
-    def shown(self) -> int:
+    def first_shown(self) -> int:
         labels = [name for name, _, _ in self._questions()]
         asked = dict(map(reversed, self.landmark.options))[self.landmark.value]
         return labels.index(asked) if asked in labels else 0
 
     def stills(self) -> list[Still]:
-        """A picture a landmark, or of points on a cross where there are no landmarks."""
+        """One picture per landmark, or per point of a cross if there are no landmarks."""
         before = (self.face.value, (self.x.value, self.y.value), self.landmark.value)
         pictures = [self._still(*question) for question in self._questions()]
         self.ask(*before)
         return pictures
 
     def _questions(self) -> list[tuple[str, tuple[float, float], int]]:
-        """Name, point and number of the first landmarks of the face at hand, or a cross."""
+        """Name, point and index of the first landmarks of the current face, or of a cross."""
         names = self.gallery.landmark_names[:STILLS]
         points = self.scene.landmarks[self.face.value] if names else ()
         landmarks = zip(names, points, range(STILLS), strict=False)
@@ -229,12 +229,12 @@ class MatchPanel(Panel):
     def _still(self, name: str, point: tuple[float, float], landmark: int) -> Still:
         self.ask(self.face.value, np.clip(point, 0, self.scene.side - 1), landmark)
         titles = " and ".join(side.axis.get_title() for side in self.sides)
-        alt = f"The same faces twice, under what is similar to the {name} of one of them: {titles}."
+        alt = f"The same faces twice, with similarity to the {name} of one of them: {titles}."
         return Still(name, picture_of(self.figure), alt, KEY + (RINGS if landmark != ANY else ""))
 
 
 class _Side:
-    """One embedding's picture of the faces, and the marks on it."""
+    """The picture of the faces for one embedding, and the marks on it."""
 
     def __init__(self, axis: Axes, mosaic: Mosaic):
         self.axis = axis

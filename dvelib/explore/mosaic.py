@@ -1,4 +1,4 @@
-"""Several faces as one picture, so that one click and one redraw serve all of them."""
+"""Several faces as one picture: one axis receives all clicks and is redrawn at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from matplotlib import colormaps
 __all__ = ["Mosaic"]
 
 GAP = 3  # pixels between faces
-SHADE = 0.75  # how much of a face its heat map covers where it is hottest
+SHADE = 0.75  # opacity of the heat map at its maximum
 
 
 class Mosaic:
     """Faces ``[N,3,s,s]`` uint8 in rows of ``columns``.
 
-    Convention: points (x, y) in pixels; of the whole picture, or of one face after `locate`.
+    Convention: points (x, y) in pixels of the whole picture; `locate` returns pixels of one face.
     """
 
     def __init__(self, images: np.ndarray, columns: int = 4):
@@ -30,15 +30,15 @@ class Mosaic:
         return self.rows * step - GAP, self.columns * step - GAP
 
     def picture(self, heat: np.ndarray | None = None) -> np.ndarray:
-        """The whole picture ``[H,W,3]`` in 0..1, under heat maps ``[N,s,s]`` if given.
+        """The whole picture ``[H,W,3]`` in 0..1, overlaid with heat maps ``[N,s,s]`` if given.
 
-        Each face's heat runs from its coolest to its hottest pixel, squared to thin out.
+        Heat is scaled to 0..1 on each face and squared, so that only large values are visible.
         """
         faces = self.faces if heat is None else self._heated(heat)
         return self.assembled(faces)
 
     def assembled(self, faces: np.ndarray) -> np.ndarray:
-        """Pictures ``[N,s,s,3]`` in 0..1 in their places."""
+        """Pictures ``[N,s,s,3]`` in 0..1, placed in the whole picture."""
         whole = np.ones((*self.shape, 3))
         for face, (x, y) in zip(faces, self.corners, strict=True):
             whole[y : y + self.side, x : x + self.side] = face
@@ -59,7 +59,7 @@ class Mosaic:
         return np.stack([place % self.columns, place // self.columns], 1) * (self.side + GAP)
 
     def locate(self, x: float, y: float) -> tuple[int, float, float] | None:
-        """The face under a point of the whole picture, and the point on it; None beside faces."""
+        """Face index and (x, y) on it for a point of the whole picture; None outside of faces."""
         step = self.side + GAP
         column, row = int((x + 0.5) // step), int((y + 0.5) // step)
         face = row * self.columns + column
@@ -69,11 +69,11 @@ class Mosaic:
         return face, x - column * step, y - row * step
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """Points ``[N,...,2]`` on the faces; NaN for those beside them."""
+        """Points ``[N,...,2]`` on the faces, with NaN for points outside of their face."""
         off = ((points < -0.5) | (points > self.side - 0.5)).any(axis=-1, keepdims=True)
         return np.where(off, np.nan, points)
 
     def placed(self, points: np.ndarray) -> np.ndarray:
-        """Points ``[N,...,2]``, as many on each face, in the whole picture."""
+        """Points ``[N,...,2]`` on the faces as positions in the whole picture."""
         corners = self.corners
         return points + corners.reshape(len(corners), *[1] * (points.ndim - 2), 2)

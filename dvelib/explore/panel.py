@@ -1,7 +1,7 @@
-"""What the explorer's panels share: a canvas to click on, controls, and what pages show instead.
+"""Shared by the explorer's panels: a clickable canvas, controls, and static pictures for pages.
 
-A page runs no Python. There, each panel is a row of choices with a picture drawn beforehand for
-each, which the keyboard's arrows walk through like a slider.
+A page runs no Python. There, each panel is a row of radio buttons with one static picture each;
+the arrow keys step through them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 WIDTH = 9.6  # inches: the width of a page
-STILL_SCALE = 1.5  # dots per CSS pixel of pictures that are drawn beforehand
+STILL_SCALE = 1.5  # dots per CSS pixel of static pictures
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class Still:
-    """One of a panel's pictures drawn beforehand; ``figure``: PNG in base64, width in pixels."""
+    """A static picture of a panel; ``figure``: base64 PNG and width in CSS pixels."""
 
     label: str
     figure: tuple[str, int]
@@ -47,23 +47,24 @@ class Still:
 
 
 class Panel(widgets.VBox):
-    """Controls above a picture. Where nothing is alive to answer them, `still` is shown."""
+    """Controls above a picture. Without a kernel, `still` is shown instead."""
 
     @abstractmethod
     def stills(self) -> list[Still]:
-        """Pictures that show without Python what the panel is for."""
+        """Static pictures for a page, which runs no Python."""
 
     @property
     @abstractmethod
-    def asks(self) -> str:
-        """What the choice between `stills` is about."""
+    def legend(self) -> str:
+        """Legend above the choice between `stills`."""
 
     @property
-    def shown(self) -> int:
-        """Which of the stills is seen first."""
+    def first_shown(self) -> int:
+        """Index of the still that is selected first."""
         return 0
 
     def still(self) -> Markup:
+        """The stills as HTML, with radio buttons to choose one."""
         choices = [
             {
                 "label": s.label,
@@ -71,21 +72,21 @@ class Panel(widgets.VBox):
                 "width": s.figure[1],
                 "alt": s.alt,
                 "caption": s.caption,
-                "checked": k == self.shown,
+                "checked": k == self.first_shown,
             }
             for k, s in enumerate(self.stills())
         ]
         name = f"choice-{next(_numbers)}"
-        return fill("choices", legend=self.asks, name=name, choices=choices)
+        return fill("choices", legend=self.legend, name=name, choices=choices)
 
     def _repr_mimebundle_(self, **options):
         return super()._repr_mimebundle_(**options) | {"text/html": str(self.still())}
 
 
 class Message(Panel):
-    """What is said where there is nothing to show."""
+    """A text in place of a panel that cannot be shown."""
 
-    asks = ""
+    legend = ""
 
     def __init__(self, text: str):
         self.text = text
@@ -99,12 +100,12 @@ class Message(Panel):
 
 
 def status(text: str) -> Markup:
-    """What is on the screen in words, read out whenever it changes."""
+    """A status line, which screen readers read out whenever it changes."""
     return Markup('<p role="status">{}</p>').format(text)
 
 
 def canvas_for(figure: Figure) -> Canvas:
-    """A canvas that passes clicks on, and nothing else around it."""
+    """A canvas that receives clicks, without header, footer and toolbar."""
     canvas = Canvas(figure)
     FigureManager(canvas, 0)
     for part in ("header_visible", "footer_visible", "toolbar_visible", "resizable"):
@@ -113,7 +114,7 @@ def canvas_for(figure: Figure) -> Canvas:
 
 
 def control(kind: type[widgets.Widget], name: str, **options) -> widgets.Widget:
-    """A control with its name to the left, as wide as all others."""
+    """A control of the common width with its name on the left."""
     style = {"description_width": "6.5em"}
     return kind(
         description=name,
@@ -124,22 +125,22 @@ def control(kind: type[widgets.Widget], name: str, **options) -> widgets.Widget:
 
 
 def row(parts: list[widgets.Widget]) -> widgets.Widget:
-    """Controls side by side, below each other where the page is narrow."""
+    """Controls side by side, wrapped where the page is narrow."""
     return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap"))
 
 
 def slider(name: str, value: float, low: float, high: float, step: float = 1) -> widgets.Widget:
-    """A slider of whole numbers, or of others where the step is none."""
+    """A slider; of whole numbers if ``step`` is one."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
     return control(kind, name, value=value, min=low, max=high, step=step)
 
 
 def picture_of(figure: Figure) -> tuple[str, int]:
-    """A figure as a still's picture."""
+    """A figure as `Still.figure`."""
     return figure_png(figure, STILL_SCALE)
 
 
 def picture_html(figure: Figure, alt: str) -> str:
-    """A figure as what an HTML widget shows, at one dot per CSS pixel: it changes often."""
+    """A figure as HTML for a widget, at one dot per CSS pixel to keep updates fast."""
     png, width = figure_png(figure, 1)
     return str(fill("figure", png=png, width=width, alt=alt, caption=None))

@@ -1,4 +1,4 @@
-"""Some faces as one or more embeddings describe them, and what a point of one finds on the others.
+"""Faces with their descriptors by several embeddings, and the matches of a point between them.
 
 Convention: points (x, y) in pixels of the cropped faces; pixel centres are whole numbers.
 """
@@ -25,10 +25,11 @@ __all__ = ["Look", "Scene"]
 
 @dataclass(frozen=True)
 class Look:
-    """What a point of one face finds on all of them, the face itself included.
+    """Matches of a point of one face on all faces, including its own.
 
-    ``similarity [N,s,s]``: cosines with every pixel; ``best [N,2]``: the most similar pixel;
-    ``exchanged [N,2]``: the same for the descriptor rebuilt from the auxiliary face.
+    ``similarity [N,s,s]``: cosine similarity with every pixel; ``best [N,2]``: the most similar
+    pixel; ``exchanged [N,2]``: the most similar pixel for the descriptor rebuilt from the
+    auxiliary face.
     """
 
     similarity: np.ndarray
@@ -37,11 +38,11 @@ class Look:
 
 
 class Scene:
-    """Neighbouring faces of a dataset under some embeddings, ready to be asked.
+    """Successive faces of a dataset with their descriptors by several embeddings.
 
-    ``embeddings``: by label, all trained for images of the same size, which the faces have; one
-    may be added later. ``images [N,3,s,s]`` uint8, cropped: ``count`` of them from ``first`` on,
-    or as many as there are. Raises StudyError where sizes differ or there are fewer than two faces.
+    ``embeddings``: by label, all for images of the faces' size; more may be added later.
+    ``images [N,3,s,s]`` uint8, cropped: at most ``count`` faces from ``first`` on. Raises
+    StudyError where sizes differ or there are fewer than two faces.
     """
 
     def __init__(
@@ -55,11 +56,14 @@ class Scene:
             size = (embedding.spec.size, embedding.spec.crop)
             if size != (faces.size, faces.crop):
                 raise StudyError(
-                    f"{label} was trained on {size[0]}-pixel images cropped by {size[1]}, and the "
-                    f"faces have {faces.size} and {faces.crop}: open them at its size"
+                    f"{label} was trained on {size[0]}-pixel images cropped by {size[1]}, but the "
+                    f"faces are {faces.size}-pixel images cropped by {faces.crop}: open the faces "
+                    f"with the embedding's size and crop"
                 )
         if len(faces) < 2:
-            raise StudyError(f"{faces.title} has {len(faces)} pictures: exploring takes two")
+            raise StudyError(
+                f"{faces.title} has {len(faces)} picture(s): the explorer needs at least two"
+            )
         self.embeddings, self.faces = embeddings, faces
         self.first = max(0, min(first, len(faces) - count))
         self.part = slice(self.first, self.first + count)
@@ -73,7 +77,7 @@ class Scene:
 
     @property
     def landmarks(self) -> np.ndarray | None:
-        """``[N,K,2]`` true landmarks of the faces, where they have any."""
+        """True landmarks ``[N,K,2]``; None if the faces have none."""
         return None if self.faces.full_landmarks is None else self.faces.landmarks[self.part]
 
     def maps(self, label: str) -> Tensor:
@@ -92,9 +96,9 @@ class Scene:
 
     @torch.inference_mode()
     def look(self, label: str, face: int, point: tuple[float, float], auxiliary: int) -> Look:
-        """What the pixel nearest to ``point`` of a face finds under an embedding.
+        """Matches of the pixel nearest to ``point`` of a face, by one embedding.
 
-        ``auxiliary``: the face that the query is rebuilt from, as the exchange loss does it.
+        ``auxiliary``: the face from which the query is rebuilt, as in the exchange loss.
         """
         dense = self.dense(label)
         x, y = (int(np.clip(round(v), 0, self.side - 1)) for v in point)
@@ -105,9 +109,9 @@ class Scene:
         return Look(heat, self._places(similarity), self._places(exchanged))
 
     def _rebuilt(self, label: str, face: int, point: tuple[int, int], auxiliary: int) -> Tensor:
-        """The mean of a face's descriptors under the softmax of their products with the query.
+        """The query rebuilt from the auxiliary face, as in `dvelib.losses.exchange_loss`.
 
-        Products and descriptors are those of the training: raw, or unit vectors times its scale.
+        Descriptors are those of the training: raw, or unit vectors times the scale.
         """
         maps = self.maps(label)
         stride = self.side // maps.shape[-1]
@@ -123,9 +127,9 @@ class Scene:
 
     @torch.inference_mode()
     def landmark_errors(self, label: str) -> np.ndarray:
-        """``[N,K,N]``: how far the match of each landmark of each face lies from it on each face.
+        """Matching error ``[N,K,N]`` of landmark k of the first face on the last face.
 
-        In pixels of a 70-px face; NaN where a landmark is not set, and on the face itself.
+        In pixels of a 70-px face. NaN where a landmark is not annotated and on the face itself.
         """
         truth = torch.from_numpy(self.landmarks)
         at = truth.nan_to_num(0).round().long().clamp(0, self.side - 1)
@@ -140,10 +144,9 @@ class Scene:
         return errors.numpy()
 
     def typical_question(self, one: str, other: str) -> tuple[int, int] | None:
-        """The face and landmark at which two embeddings differ by the median of all of them.
+        """The face and landmark with the median difference in error between two embeddings.
 
-        Neither the best case of one nor that of the other. None where no landmark is set on two
-        faces.
+        It favours neither embedding. None where no landmark is annotated on two faces.
         """
         errors = [self.landmark_errors(label) for label in (one, other)]
         known = ~np.isnan(errors[0]).all(axis=2)

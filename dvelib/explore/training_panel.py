@@ -1,4 +1,4 @@
-"""A button that trains a small embedding on the kind of faces at hand, with its progress."""
+"""A button that trains a small embedding on the explored kind of faces."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from dvelib.training.embeddings import train
 __all__ = ["TrainingPanel"]
 
 BATCH, DIMENSION = 8, 16
-LENGTHS = {"200 steps, a glimpse": 200, "1,500 steps: exchange begins to pay": 1500}
+LENGTHS = {"200 steps (a short test)": 200, "1,500 steps (exchange starts to help)": 1500}
 LOSSES = {"with exchange": True, "without exchange": False}
-DRAWN = 1000  # synthetic faces to learn from
+TRAINING_FACES = 1000  # synthetic faces to train on
 IN_LAB = "In JupyterLab, a button here trains a small embedding on these faces."
 
 
 class TrainingPanel(Panel):
-    """Trains, keeps the result in ``outputs/explore``, and offers it to the other panels.
+    """Trains an embedding, saves it in ``outputs/explore`` and adds it to the other panels.
 
-    The same choices never train twice; a training that was interrupted goes on.
+    An embedding that is already trained is loaded; an interrupted training continues.
     """
 
-    asks = "How an embedding is trained"
+    legend = "Training of an embedding"
 
     def __init__(self, gallery: Gallery, folder: Path = ROOT / "outputs" / "explore"):
         self.gallery, self.folder = gallery, folder
@@ -39,20 +39,22 @@ class TrainingPanel(Panel):
         self.steps = control(widgets.Dropdown, "length", options=LENGTHS)
         self.button = widgets.Button(description="train", button_style="primary")
         self.button.on_click(lambda _: self.train())
-        self.said, self.output = widgets.HTML(), widgets.Output()
-        super().__init__([row([self.loss, self.steps]), self.button, self.output, self.said])
+        self.status_line, self.output = widgets.HTML(), widgets.Output()
+        super().__init__([row([self.loss, self.steps]), self.button, self.output, self.status_line])
 
     def train(self) -> None:
-        """Train what is chosen and offer it; a mistake that can be mended is said."""
+        """Train the chosen embedding and offer it; show a StudyError as text."""
         self.button.disabled = True
         self.output.clear_output()
-        self.said.value = status("Training. The bar says how long it takes.")
+        self.status_line.value = status("Training. The bar shows the time left.")
         try:
             with self.output:
                 label = self._trained()
-            self.said.value = status(f"{label} can be chosen above, and is on the right there.")
+            self.status_line.value = status(
+                f"{label} is now selected on the right of the first panel."
+            )
         except StudyError as error:
-            self.said.value = status(str(error))
+            self.status_line.value = status(str(error))
         finally:
             self.button.disabled = False
 
@@ -73,7 +75,7 @@ class TrainingPanel(Panel):
         return self.gallery.offer(train(spec, faces, folder, device="cpu"))
 
     def _faces(self) -> tuple[FaceDataset, DataSpec]:
-        """Training images like the faces that are explored, and what they are."""
+        """Training images of the explored kind of faces, and their specification."""
         gallery, shown = self.gallery, self.gallery.faces
         if shown.name == "folder" and shown.split == "train":
             return shown, DataSpec(name="folder", folder=shown.root.name, skip_bad=True)
@@ -81,8 +83,8 @@ class TrainingPanel(Panel):
             spec = next(iter(gallery.study.embeddings.values()))
             return gallery.study.training_data(spec), spec.data
         size = {"size": gallery.size, "crop": gallery.crop}
-        drawn = DataSpec(name="synthetic", limit=DRAWN)
-        return open_dataset("synthetic", None, "train", limit=DRAWN, **size), drawn
+        drawn = DataSpec(name="synthetic", limit=TRAINING_FACES)
+        return open_dataset("synthetic", None, "train", limit=TRAINING_FACES, **size), drawn
 
     def stills(self) -> list[Still]:
         return []

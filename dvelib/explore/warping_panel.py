@@ -1,4 +1,4 @@
-"""A training pair as sliders make it: two warped views of a face, and where its pixels went."""
+"""A training pair with sliders: two warped views of a face and the flow between them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["WarpPanel"]
 
 NO_WARP = WarpDistribution(0.0, 0.0, 0.0, 0.0, 0.0)
 STILLS = {
-    "as trained": TRAINING_WARP,
-    "control points alone": replace(TRAINING_WARP, translation=0.0, scale=0.0, rotation=0.0),
-    "rotation alone": replace(NO_WARP, rotation=15.0),
-    "scale alone": replace(NO_WARP, scale=0.3),
+    "as in training": TRAINING_WARP,
+    "control points only": replace(TRAINING_WARP, translation=0.0, scale=0.0, rotation=0.0),
+    "rotation only": replace(NO_WARP, rotation=15.0),
+    "scale only": replace(NO_WARP, scale=0.3),
     "three times as strong": WarpDistribution(0.003, 0.03, 0.3, 0.3, 15.0),
 }
 
 
 class WarpPanel(Panel):
-    """One face under thin-plate splines, drawn anew by a button, scaled by sliders."""
+    """One face under a random thin-plate-spline warp; sliders set its strength and the draw."""
 
-    asks = "How strongly pairs are warped"
+    legend = "Warp"
 
     def __init__(self, gallery: Gallery):
         self.faces = gallery.faces
@@ -42,23 +42,23 @@ class WarpPanel(Panel):
         self.parts["control_subset"].readout_format = ".3f"
         self.crop = slider("crop, pixels", gallery.crop, 0, gallery.size // 2 - 4)
         self.face = slider("face", 0, 0, len(self.faces) - 1)
-        self.draw = slider("draw", 0, 0, 99)
-        self.picture, self.said = widgets.HTML(), widgets.HTML()
+        self.draw = slider("random draw", 0, 0, 99)
+        self.picture, self.status_line = widgets.HTML(), widgets.HTML()
         controls = [*self.parts.values(), self.crop, self.face, self.draw]
-        for asked in controls:
-            asked.observe(lambda _: self.refresh(), "value")
-        super().__init__([row(controls), self.picture, self.said])
+        for part in controls:
+            part.observe(lambda _: self.refresh(), "value")
+        super().__init__([row(controls), self.picture, self.status_line])
         self.refresh()
 
     @property
     def distribution(self) -> WarpDistribution:
-        """The published one with what the sliders say; the other control weights in proportion."""
+        """The published warp with the sliders' values; ``control`` in proportion to its subset."""
         values = {name: part.value for name, part in self.parts.items()}
         share = TRAINING_WARP.control / TRAINING_WARP.control_subset
         return replace(TRAINING_WARP, **values, control=share * values["control_subset"])
 
     def pair(self, distribution: WarpDistribution) -> tuple[Figure, float]:
-        """A drawn pair and how far its pixels moved from view to view, mean in pixels."""
+        """Figure of a pair, and the mean displacement from first to second view in pixels."""
         image = torch.from_numpy(self.faces.images[self.face.value].copy())[None].float()
         generator = torch.Generator().manual_seed(self.draw.value)
         weights = draw_weights(1, distribution, generator)
@@ -68,18 +68,18 @@ class WarpPanel(Panel):
 
     def refresh(self) -> None:
         figure, moved = self.pair(self.distribution)
-        alt = "Two warped views of a face, and arrows of where its pixels moved."
+        alt = "Two warped views of a face, and arrows for the displacement of its pixels."
         self.picture.value = picture_html(figure, alt)
-        self.said.value = status(
+        self.status_line.value = status(
             f"From the first view to the second, pixels move by {moved:.1f} px on average. "
-            "Lengths are in units of half the image's side."
+            "The sliders' lengths are in units of half the image side."
         )
 
     def stills(self) -> list[Still]:
         stills = []
         for name, distribution in STILLS.items():
             figure, moved = self.pair(distribution)
-            alt = f"Two views of a face warped {name}, and arrows between them."
-            caption = f"Pixels move by {moved:.1f} pixels on average."
+            alt = f"Two warped views of a face ({name}), and arrows between them."
+            caption = f"Pixels move by {moved:.1f} px on average."
             stills.append(Still(name, picture_of(figure), alt, caption))
         return stills

@@ -1,1 +1,1 @@
-"""The loss on a GPU: Triton kernels, and the attention of PyTorch."""
+"""The losses on a GPU, by Triton kernels and PyTorch's fused attention."""

@@ -1,11 +1,11 @@
-"""Triton kernels of the expected distance: similarities live in registers and are never written.
+"""Triton kernels of the expected distance: similarities stay in registers.
 
 Notation as in `dvelib.losses`: logits l_ij = <q_i, t_j>, weights p_ij = softmax_j, distances
 d_ij = |e_i - x_j|^power, cost c_i = sum_j p_ij d_ij. The gradient with respect to the logits is
-p_ij (d_ij - c_i), so the first kernel finds c_i and log sum_j exp l_ij, and the two others
-multiply that slope with t and with q.
+p_ij (d_ij - c_i). The first kernel computes c_i and log sum_j exp l_ij; the other two multiply
+the gradient of the logits with t and with q.
 
-Shapes: ``query``, ``target [B,N,D]`` contiguous, D a power of two from 16 on; ``expected
+Shapes: ``query``, ``target [B,N,D]`` contiguous, D a power of two and at least 16; ``expected
 [B,N,2]`` float32 positions (x, y) in input pixels; pixel j of the lattice of side ``side`` lies
 at ((j % side) * stride, (j // side) * stride); ``cost``, ``log_total [B,N]`` float32.
 """
@@ -32,7 +32,7 @@ def match(
     COLUMNS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """A block of rows of one sample: the mean distance of each, and its log-sum-exp."""
+    """For a block of rows of one sample: expected distance and log-sum-exp of each row."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     base = tl.program_id(1).to(tl.int64) * pixels
     q = _vectors(query, base, rows, pixels, DIMENSION)
@@ -74,7 +74,7 @@ def query_gradient(
     COLUMNS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """A block of rows of one sample: sum_j p_ij (d_ij - c_i) t_j, float32."""
+    """For a block of rows of one sample: sum_j p_ij (d_ij - c_i) t_j, float32."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     base = tl.program_id(1).to(tl.int64) * pixels
     q = _vectors(query, base, rows, pixels, DIMENSION)
@@ -111,7 +111,7 @@ def target_gradient(
     COLUMNS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """A block of columns of one sample: sum_i p_ij (d_ij - c_i) q_i, float32."""
+    """For a block of columns of one sample: sum_i p_ij (d_ij - c_i) q_i, float32."""
     columns = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
     base = tl.program_id(1).to(tl.int64) * pixels
     t = _vectors(target, base, columns, pixels, DIMENSION)
@@ -122,7 +122,7 @@ def target_gradient(
         q = _vectors(query, base, rows, pixels, DIMENSION)
         x, y = _positions(expected, base, rows, pixels)
         mean = tl.load(cost + base + rows, mask=inside, other=0.0)
-        # Rows past the end weigh nothing.
+        # Rows past the end get weight zero.
         level = tl.load(log_total + base + rows, mask=inside, other=float("inf"))
         logits = tl.dot(t, tl.trans(q), input_precision=PRECISION)
         distance = _distance(x[None, :], y[None, :], columns[:, None], side, stride, power)
@@ -149,7 +149,7 @@ def _distance(x, y, columns, side, stride, power):
     across = x - (columns % side).to(tl.float32) * stride
     down = y - (columns // side).to(tl.float32) * stride
     squared = across * across + down * down
-    # A distance of zero stays zero: its logarithm is minus infinity.
+    # A distance of zero stays zero: exp2 of minus infinity is zero.
     return tl.exp2(0.5 * power * tl.log2(squared))
 
 

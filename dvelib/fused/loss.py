@@ -1,9 +1,9 @@
-"""The expected distance on a GPU: no similarity is ever written to memory.
+"""The expected distance on a GPU, without writing similarities to memory.
 
-The exchange step, softmax_k(<f1_i, fa_k>) fa_k, is scaled dot-product attention with scale 1, so
-PyTorch's fused attention does it. The matching step has kernels of its own (`fused_kernels`),
-because its softmax is averaged with distances that depend on both positions. Products take the
-descriptors in their own precision and add up in float32.
+The exchange step, softmax_k(<f1_i, fa_k>) fa_k, is scaled dot-product attention with scale 1 and
+uses PyTorch's fused attention. The matching step uses the kernels of `dvelib.fused.kernels`,
+because its softmax weights distances that depend on both positions. Products take descriptors in
+their given precision and are summed in float32.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from torch.nn import functional as F
 
 __all__ = ["ExpectedDistance", "FormedForward", "is_supported"]
 
-BLOCK = 64  # rows, and columns, of similarities in registers at a time
-SMALLEST = 16  # the smallest dimension that matrix units take
+BLOCK = 64  # rows and columns of a block of similarities in registers
+SMALLEST_DIMENSION = 16  # of the GPU's matrix units
 
 
 class FormedForward(torch.autograd.Function):
-    """A mean whose gradients ``ctx.grads``, of its sum, were formed on the way forward.
+    """A mean whose gradients are computed in the forward pass.
 
-    ``ctx.count`` is what the sum was divided by, ``ctx.dtype`` the type of the descriptors. Three
-    arguments may have gradients, three more have none.
+    ``ctx.grads`` are the gradients of the sum, ``ctx.count`` is its number of terms, and
+    ``ctx.dtype`` the type of the descriptors. The first three arguments may have gradients; the
+    other three have none.
     """
 
     @staticmethod
@@ -41,8 +42,8 @@ class FormedForward(torch.autograd.Function):
 class ExpectedDistance(FormedForward):
     """mean_i sum_j p(j|i) |e_i - x_j|^power; same arguments as the tiled form in `losses`.
 
-    Shapes: source, auxiliary (or None) and target ``[B,N,D]``, expected ``[B,N,2]``; N is the
-    square of a side, whose pixels lie ``stride`` apart. The gradient is formed on the way forward.
+    Shapes: source, auxiliary (or None) and target ``[B,N,D]``, expected ``[B,N,2]``. The N
+    positions are a square lattice whose pixels are ``stride`` apart.
     """
 
     @staticmethod
@@ -74,14 +75,14 @@ def _exchange_gradients(source: Tensor, auxiliary: Tensor, gradient: Tensor) -> 
 
 
 def _padded(vectors: Tensor) -> Tensor:
-    """Zeros up to the next dimension that the kernels take; they change no dot product."""
+    """Vectors padded with zeros to a dimension that the kernels support."""
     dimension = vectors.shape[2]
-    wide = max(SMALLEST, 1 << (dimension - 1).bit_length())
+    wide = max(SMALLEST_DIMENSION, 1 << (dimension - 1).bit_length())
     return F.pad(vectors, (0, wide - dimension)).contiguous()
 
 
 class _Problem:
-    """Queries, targets and positions of a batch, and what the first kernel finds of them."""
+    """Queries, targets and positions of a batch, with cost and log-sum-exp of each row."""
 
     def __init__(self, query: Tensor, target: Tensor, expected: Tensor, stride: int, power: float):
         from dvelib.fused import kernels as fused_kernels
@@ -96,7 +97,7 @@ class _Problem:
         self._launch(self.kernels.match)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
-        """Those of the summed cost with respect to query and target, ``[B,N,D]`` float32."""
+        """Gradients of the summed cost by query and target, each ``[B,N,D]`` float32."""
         found = []
         for kernel in (self.kernels.query_gradient, self.kernels.target_gradient):
             found.append(torch.empty_like(self.query, dtype=torch.float32))
@@ -118,7 +119,7 @@ class _Problem:
 
 
 def is_supported(descriptors: Tensor, tiled: type[torch.autograd.Function]) -> bool:
-    """Whether to use the fused form: descriptors on a GPU where it agrees with the tiled form."""
+    """Whether to use the fused form: on a GPU where its results agree with the tiled form."""
     return (
         descriptors.is_cuda
         and descriptors.dtype in (torch.float32, torch.bfloat16, torch.float16)
@@ -129,7 +130,7 @@ def is_supported(descriptors: Tensor, tiled: type[torch.autograd.Function]) -> b
 
 @cache
 def _agrees(device: torch.device, tiled: type[torch.autograd.Function]) -> bool:
-    """Compare the two forms on one small problem, once a process; warn where they differ."""
+    """Whether both forms agree on a small problem; warns where not. Runs once per process."""
     generator = torch.Generator().manual_seed(0)
     source, auxiliary, target = (
         torch.randn(2, 81, 16, generator=generator).to(device).requires_grad_() for _ in range(3)
@@ -140,13 +141,13 @@ def _agrees(device: torch.device, tiled: type[torch.autograd.Function]) -> bool:
         with torch.enable_grad():
             costs = [form.apply(*inputs, expected, 2, 0.5) for form in (ExpectedDistance, tiled)]
             found = [(cost, *torch.autograd.grad(cost, inputs)) for cost in costs]
-        for ours, expected_value in zip(*found, strict=True):
-            tolerance = 1e-3 * expected_value.abs().max().item()
-            torch.testing.assert_close(ours, expected_value, rtol=1e-2, atol=tolerance)
+        for fused, reference in zip(*found, strict=True):
+            tolerance = 1e-3 * reference.abs().max().item()
+            torch.testing.assert_close(fused, reference, rtol=1e-2, atol=tolerance)
     except Exception as error:  # whatever a compiler or driver may raise
         first = str(error).strip().splitlines()[:1]
         warnings.warn(
-            f"the fused loss does not work on {device} ({' '.join(first)}): the tiled form is used",
+            f"the fused loss fails on {device} ({' '.join(first)}); the tiled loss is used instead",
             stacklevel=2,
         )
         return False

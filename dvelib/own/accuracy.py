@@ -1,8 +1,8 @@
-"""How far predicted landmarks lie from the true ones on a user's own pictures.
+"""Errors of predicted landmarks on a user's own pictures.
 
-The inter-ocular distance means nothing without eyes, so errors are in pixels of the pictures as
-stored and in percent of the side of their central squares; in percent of the distance between two
-landmarks where the user names them.
+Pictures need not show eyes, so there is no inter-ocular distance. Errors are in pixels of the
+pictures as stored and in percent of the side of their central squares. If the user names two
+landmarks, errors are also in percent of their distance.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def picture_errors(
     size: int,
     eyes: tuple[int, int] | None = None,
 ) -> dict[str, float | int | list[float | None] | None]:
-    """Mean distances of predicted landmarks from true ones, over all that are set.
+    """Mean distances between predicted and true landmarks, over all annotated landmarks.
 
-    ``truth``, ``predicted [N,A,2]`` in pixels of a square of side ``size``; ``sides [N]``: how many
-    pixels that is in the picture as stored. Returns ``pictures`` and ``landmarks``, the counts;
-    ``pixels`` of the pictures as stored; ``percent`` of the square's side, and by landmark; and
-    ``percent_of_eyes``, of the distance between two landmarks. None where nothing can be said.
-    Raises StudyError where the two landmarks coincide.
+    ``truth``, ``predicted [N,A,2]`` in pixels of a square of side ``size``; ``sides [N]``: sides
+    of these squares in the pictures as stored. Returns the counts ``pictures`` and ``landmarks``,
+    and errors: ``pixels`` of the pictures as stored; ``percent`` of the square's side, also by
+    landmark; ``percent_of_eyes``, of the distance between the landmarks ``eyes``. An error without
+    annotated landmarks is None. Raises StudyError if the two landmarks coincide.
     """
     away = np.linalg.norm(predicted - truth, axis=2)  # [N,A]
     known = ~np.isnan(away)
@@ -71,7 +71,7 @@ def report_errors(
     eyes: tuple[int, int] | None,
     say: Callable[[str], None],
 ) -> None:
-    """Say the errors on the test pictures, and keep them in the regressor's folder."""
+    """Print the errors on the test pictures and write them to the regressor's folder."""
     sides = np.array([_side(test.root / file) for file in test.files])
     found = picture_errors(test.landmarks, trained.predicted.numpy(), sides, test.size, eyes)
     write_json(trained.folder / ERRORS, found | {"names": list(names)})
@@ -80,13 +80,13 @@ def report_errors(
         f"{found['pixels']:.1f} pixels, {found['percent']:.1f} % of the picture's side"
     )
     for name, percent in zip(names, found["percent_by_landmark"], strict=True):
-        say(f"  {name}: " + ("not set" if percent is None else f"{percent:.1f} %"))
+        say(f"  {name}: " + ("not annotated" if percent is None else f"{percent:.1f} %"))
     if found["percent_of_eyes"] is not None:
         between = " and ".join(names[k] for k in eyes)
         say(f"  {found['percent_of_eyes']:.1f} % of the distance between {between}")
 
 
 def _side(path: Path) -> int:
-    """Of the central square, in pixels of the picture as stored."""
+    """Side of the central square, in pixels of the picture as stored."""
     with Image.open(path) as image:
         return min(image.size)

@@ -1,8 +1,8 @@
-"""Setting landmarks on pictures one click at a time: the state behind the widget.
+"""Annotation of landmarks, one click at a time: the state behind the widget.
 
-Every change is saved at once (`dvelib.own.landmark_file`). The pictures come in an order that asks
-for few labels: first some that are evenly spaced through the folder, for neighbours by name are
-often neighbours in time, then those that have landmarks already, then the rest.
+Every change is saved at once (`dvelib.own.landmark_file`). Suggested pictures come first. They are
+evenly spaced through the folder, because pictures with similar names often look alike. Then come
+pictures that have landmarks already, then the rest.
 
 Convention: positions (x, y) in pixels of the picture as stored; pixel centres are whole numbers.
 """
@@ -23,7 +23,7 @@ __all__ = ["Annotator", "as_names"]
 
 
 class _Change(NamedTuple):
-    """How to take a change back: a picture's row before it, and where the annotator was."""
+    """State before a change, for undo: picture, landmark and the picture's row."""
 
     picture: int
     landmark: int | None
@@ -31,14 +31,14 @@ class _Change(NamedTuple):
 
 
 class Annotator:
-    """Which picture and which landmark is at hand, and what a click does.
+    """The current picture and landmark, and the effect of clicks and buttons.
 
-    ``landmarks``: how many, or their names; None leaves it to a ``landmarks.csv`` that is there.
-    ``suggest``: how many pictures to show first. ``picture``, ``landmark``: what is at hand, as a
-    place in ``order`` and the number of a landmark, None where all of a picture are set.
+    ``landmarks``: their number or their names; None: as in an existing ``landmarks.csv``.
+    ``suggest``: the number of suggested pictures. The attribute ``picture`` is an index into
+    ``order``; ``landmark`` is the index of a landmark, or None if all of the picture are set.
 
-    Raises StudyError, one sentence, for a folder without pictures, a mistake in its landmarks file
-    and fewer landmarks than that has.
+    Raises StudyError for a folder without pictures, an error in its landmarks file, and fewer
+    landmarks than the file has.
     """
 
     def __init__(
@@ -68,12 +68,12 @@ class Annotator:
 
     @property
     def name(self) -> str:
-        """The picture at hand, relative to the folder."""
+        """The current picture, relative to the folder."""
         return self.order[self.picture]
 
     @property
     def points(self) -> np.ndarray:
-        """``[K,2]`` landmarks of the picture at hand, NaN where one is not set."""
+        """Landmarks ``[K,2]`` of the current picture; NaN for unset ones."""
         return self.file.points(self.name)
 
     @property
@@ -81,7 +81,7 @@ class Annotator:
         return self.file.is_test(self.name)
 
     def image(self) -> np.ndarray | None:
-        """The picture at hand ``[H,W,3]`` uint8, or None where the file cannot be read."""
+        """The current picture ``[H,W,3]`` uint8, or None if the file cannot be read."""
         try:
             with Image.open(self.folder / self.name) as image:
                 return np.asarray(image.convert("RGB"))
@@ -89,52 +89,52 @@ class Annotator:
             return None
 
     def show(self, picture: int) -> None:
-        """Go to a picture, and to its first landmark that is not set."""
+        """Go to a picture and its first unset landmark."""
         self.picture = min(max(picture, 0), len(self.order) - 1)
         self.landmark = self._unset_from(0)
 
     def step(self, pictures: int) -> None:
-        """Go so many pictures on, or back."""
+        """Go forward by a number of pictures, or back if it is negative."""
         self.show(self.picture + pictures)
 
     def choose(self, landmark: int | None) -> None:
-        """Take a landmark in hand; one that is set can be moved."""
+        """Select a landmark; a click sets or moves it."""
         self.landmark = landmark
 
     def step_landmark(self, landmarks: int) -> None:
-        """Go so many landmarks on, or back, and leave the ones between as they are."""
+        """Select the landmark that many places further in the list, or back if negative."""
         at = self.landmark
         if at is None:
             at = self.file.count if landmarks < 0 else -1
         self.landmark = (at + landmarks) % self.file.count
 
     def place(self, x: float, y: float) -> None:
-        """Set the landmark at hand there, save, and go on to the next one that is not set.
+        """Set the selected landmark, save, and select the next unset one.
 
-        Raises StudyError where no landmark is at hand or the file was changed meanwhile.
+        Raises StudyError if no landmark is selected or another program has changed the file.
         """
         self._set((x, y))
 
     def hide(self) -> None:
-        """The landmark at hand is not to be seen: it stays empty; go on to the next."""
+        """Leave the selected landmark empty (it is not visible) and select the next unset one."""
         self._set(None)
 
     def _set(self, point: tuple[float, float] | None) -> None:
         if self.landmark is None:
-            raise StudyError("every landmark is set: choose one to move, or go to the next picture")
+            raise StudyError("all landmarks are set: select one to move, or go to the next picture")
         before = _Change(self.picture, self.landmark, self.file.row(self.name))
         self.file.set_point(self.name, self.landmark, point)
         self._undo.append(before)
         self.landmark = self._unset_from(self.landmark + 1)
 
     def keep_for_test(self, test: bool) -> None:
-        """Keep the picture at hand for measuring errors, or use it for learning."""
+        """Keep the current picture for testing, or use it for training."""
         before = _Change(self.picture, self.landmark, self.file.row(self.name))
         self.file.set_test(self.name, test)
         self._undo.append(before)
 
     def undo(self) -> None:
-        """Take the last change back and go to where it was made; nothing where there is none."""
+        """Take the last change back and go to its picture; without a change, do nothing."""
         if self._undo:
             change = self._undo[-1]
             self.file.restore(self.order[change.picture], change.row)
@@ -145,26 +145,26 @@ class Annotator:
         unset = np.isnan(self.points[first:, 0]).nonzero()[0]
         return first + int(unset[0]) if len(unset) else None
 
-    def where(self) -> str:
-        """Which picture is at hand, for people."""
+    def progress_text(self) -> str:
+        """Name and number of the current picture, and the number of annotated pictures."""
         done = sum(name in self.file for name in self.order)
-        kind = "suggested" if self.picture < self.suggested else "more"
-        here = self.picture + 1 if kind == "suggested" else self.picture + 1 - self.suggested
+        kind = "suggested" if self.picture < self.suggested else "other"
+        number = self.picture + 1 if kind == "suggested" else self.picture + 1 - self.suggested
         total = self.suggested if kind == "suggested" else len(self.order) - self.suggested
-        return f"{here} of {total} {kind} pictures, {done} labelled so far: {self.name}"
+        return f"{number} of {total} {kind} pictures, {done} annotated so far: {self.name}"
 
-    def what(self) -> str:
-        """What the next click does, for people."""
+    def click_text(self) -> str:
+        """The effect of the next click."""
         if self.landmark is None:
-            return "All set. Go to the next picture, or choose a landmark to move it."
+            return "All landmarks are set. Go to the next picture, or select a landmark to move it."
         set_already = not np.isnan(self.points[self.landmark, 0])
         return f"Click to {'move' if set_already else 'set'} {self.names[self.landmark]}."
 
 
 def as_names(landmarks: int | str | Sequence[str] | None) -> tuple[int | None, tuple[str, ...]]:
-    """How many landmarks, and their names, from a number, names, or names between commas.
+    """Number and names of landmarks from a number, a list of names, or names with commas.
 
-    Raises StudyError for no landmark, an empty name and a name that is given twice.
+    Raises StudyError for no landmark, an empty name and a repeated name.
     """
     if landmarks is None:
         return None, ()
@@ -178,6 +178,6 @@ def as_names(landmarks: int | str | Sequence[str] | None) -> tuple[int | None, t
     names = tuple(str(part).strip() for part in parts)
     if not names or not all(names) or len(set(names)) < len(names):
         raise StudyError(
-            f"the landmarks are a number, or different names between commas, got {landmarks!r}"
+            f"landmarks must be a number, or different names separated by commas, got {landmarks!r}"
         )
     return len(names), names

@@ -1,13 +1,13 @@
-"""A folder's ``landmarks.csv`` as people and programs write it; `dvelib.data.folder` reads it.
+"""Editing of a folder's ``landmarks.csv``; `dvelib.data.folder` reads it as a dataset.
 
 Notable:
 
-- What the file says stays as it was written, cell by cell, unless a landmark is moved.
-- It is replaced whole or not at all, and never where something else has changed it meanwhile.
-- Names of landmarks are in ``landmarks.json`` beside it, if they have names; its columns are
-  ``x0, y0, x1, y1, ...`` all the same.
+- Cells keep their text unless their landmark is moved.
+- The file is replaced atomically, and only if no other program has changed it since it was read.
+- Optional names of landmarks are in ``landmarks.json`` beside the file. The columns are always
+  ``x0, y0, x1, y1, ...``.
 
-Convention: landmarks (x, y) in pixels of the picture as stored, NaN where one is not set.
+Convention: landmarks (x, y) in pixels of the picture as stored; NaN for unset ones.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ Row = dict[str, str]
 
 
 def pictures_in(folder: Path) -> tuple[str, ...]:
-    """All pictures below a folder, in the order of their names, relative to it.
+    """All pictures below a folder, relative to it, sorted by name.
 
-    Raises StudyError where there is no folder, no picture or a mistake in its landmarks file.
+    Raises StudyError for a missing folder, a folder without pictures and an error in its
+    landmarks file.
     """
     if not folder.is_dir():
         raise StudyError(f"there is no folder {folder}: name the folder that holds the pictures")
@@ -43,17 +44,17 @@ def pictures_in(folder: Path) -> tuple[str, ...]:
             found.update(Folder().listing(folder, split).files)
         except StudyError as error:
             problems.append(error)
-    if len(problems) == 2:  # an empty split stops itself alone, any mistake stops both
+    if len(problems) == 2:  # one of the splits may be empty; other errors concern both
         raise problems[0]
     return tuple(sorted(found))
 
 
 class LandmarkFile:
-    """The landmarks of a folder's pictures; a missing file is one without rows.
+    """The landmarks of a folder's pictures; a missing file is treated as empty.
 
-    ``count``: how many landmarks a picture has. More than the file has columns for are added to
-    it, empty. Raises StudyError, one sentence, for a mistake in the file, for fewer landmarks than
-    it has, and where nothing says how many there are.
+    ``count``: the number of landmarks of a picture; None: as in the file. Columns are added to
+    the file if it has fewer. Raises StudyError for an error in the file, for a count below that
+    of the file, and for a missing count where there is no file.
     """
 
     def __init__(self, folder: Path, count: int | None = None):
@@ -64,11 +65,11 @@ class LandmarkFile:
         there = sum(name not in ("file", "split", "identity") for name in columns) // 2
         self.count = there if count is None else count
         if self.count < 1:
-            raise StudyError(f"{folder} has no {LANDMARKS_FILE} yet: say how many landmarks to set")
+            raise StudyError(f"{folder} has no {LANDMARKS_FILE} yet: give the number of landmarks")
         if self.count < there:
             raise StudyError(
-                f"{self.path} has {there} landmarks, and {count} are asked for: ask for {there} "
-                f"or more, or leave it to the file"
+                f"{self.path} has {there} landmarks, but {count} were requested: request {there} "
+                f"or more, or give no number"
             )
         new = [c for k in range(there, self.count) for c in coordinates(k)]
         self._columns = [*(columns or ["file", "split"]), *new]
@@ -77,7 +78,7 @@ class LandmarkFile:
         return file in self._rows
 
     def points(self, file: str) -> np.ndarray:
-        """``[K,2]`` landmarks of a picture."""
+        """Landmarks ``[K,2]`` of a picture."""
         row = self._rows.get(file, {})
         points = np.full((self.count, 2), np.nan)
         for k in range(self.count):
@@ -91,11 +92,11 @@ class LandmarkFile:
         return self._rows.get(file, {}).get("split") == "test"
 
     def row(self, file: str) -> Row | None:
-        """What the file says of a picture, for `restore`."""
+        """A copy of a picture's row, for `restore`; None if it has none."""
         return dict(self._rows[file]) if file in self else None
 
     def set_point(self, file: str, landmark: int, point: tuple[float, float] | None) -> None:
-        """Move a landmark, or take it away (None), and save."""
+        """Set or move a landmark, or clear it (None), and save."""
         x, y = coordinates(landmark)
         cells = ["", ""] if point is None else [f"{value:.2f}" for value in point]
         self._change(file, {x: cells[0], y: cells[1]})
@@ -109,7 +110,7 @@ class LandmarkFile:
         self._change(file, {"split": "test" if test else "train"})
 
     def restore(self, file: str, row: Row | None) -> None:
-        """Make a picture's row what `row` once said, and save."""
+        """Replace a picture's row by one that `row` returned earlier, and save."""
         before = self.row(file)
         self._put(file, row)
         self._save(file, before)
@@ -125,8 +126,8 @@ class LandmarkFile:
         if self._on_disk() != self._held:
             self._put(file, before)
             raise StudyError(
-                f"{self.path} was changed by something else: nothing was saved; open it again to "
-                f"go on from what it says now"
+                f"another program has changed {self.path}, so nothing was saved: open the folder "
+                f"again to continue with the changed file"
             )
         _write(self.path, self._columns, self._rows.values())
         self._held = self._on_disk()
@@ -136,7 +137,7 @@ class LandmarkFile:
 
 
 def write_landmarks(path: Path, files: Sequence[str], points: np.ndarray) -> None:
-    """A landmarks file of these pictures alone, whole or not at all; ``points [N,K,2]``."""
+    """Write a landmarks file of these pictures, atomically; ``points [N,K,2]``."""
     columns = [c for k in range(points.shape[1]) for c in coordinates(k)]
     rows = []
     for file, places in zip(files, points, strict=True):
@@ -154,11 +155,11 @@ def _number(cell: str) -> float:
     try:
         return float(cell)
     except ValueError:
-        return np.nan  # what `dvelib.data.folder` takes for an empty cell, such as NA
+        return np.nan  # a text such as NA, which `dvelib.data.folder` reads as an empty cell
 
 
 def _read(path: Path) -> tuple[list[str], dict[str, Row]]:
-    """Columns, and rows by picture; the file has been checked by `dvelib.data.folder`."""
+    """Columns, and rows by picture, of a file that `dvelib.data.folder` has checked."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, skipinitialspace=True, restval="")
         return list(reader.fieldnames or []), {row["file"]: row for row in reader}
@@ -173,7 +174,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]
 
 
 def read_names(folder: Path, count: int) -> tuple[str, ...]:
-    """The names of a folder's landmarks; "landmark 0" and so on where they have none."""
+    """The names of a folder's landmarks; "landmark 0" and so on if they have no names."""
     path = folder / NAMES_FILE
     named = []
     if path.exists():
@@ -181,12 +182,12 @@ def read_names(folder: Path, count: int) -> tuple[str, ...]:
             named = [str(name) for name in read_json(path)["names"]]
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
             raise StudyError(
-                f'{path} is not {{"names": [...]}}, the names of the landmarks: '
-                f"correct it, or delete it"
+                f'{path} must be {{"names": [...]}} with the names of the landmarks: '
+                f"correct or delete it"
             ) from None
     return tuple([*named, *(f"landmark {k}" for k in range(len(named), count))][:count])
 
 
 def write_names(folder: Path, names: Sequence[str]) -> None:
-    """Keep the names of a folder's landmarks."""
+    """Write the names of a folder's landmarks."""
     write_json(folder / NAMES_FILE, {"names": list(names)})

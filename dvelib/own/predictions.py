@@ -1,7 +1,7 @@
-"""Landmarks for a whole folder of pictures: a file to go on with, and a sheet to look at.
+"""Prediction of landmarks for a folder of pictures (``dve predict``): a file and a sheet.
 
-What ``dve predict`` does. The file is a ``landmarks.csv`` as `dvelib.data.folder` reads it, so
-that what is wrong can be corrected with ``dve annotate`` and learned from.
+The file is a ``landmarks.csv`` as read by `dvelib.data.folder`. Predictions can thus be corrected
+with ``dve annotate`` and used for training. The sheet is a picture of some of the predictions.
 """
 
 from __future__ import annotations
@@ -30,8 +30,12 @@ TITLE = 18  # letters of a file's name above it
 
 @dataclass(frozen=True)
 class Predicted:
-    """``landmarks [N,A,2]`` of ``files`` in pixels of the pictures as stored, and the files that
-    could not be read; where both went, the sheet being None where nothing can draw it."""
+    """Predictions of a folder.
+
+    ``landmarks [N,A,2]`` of ``files``, in pixels of the pictures as stored; ``unreadable``: files
+    that could not be read; ``path`` of the written file; ``sheet``: its path, or None if the
+    drawing package is not installed.
+    """
 
     files: tuple[str, ...]
     landmarks: np.ndarray
@@ -48,13 +52,13 @@ def predict_folder(
     force: bool = False,
     say: Callable[[str], None] = print,
 ) -> Predicted:
-    """Find the landmarks of every picture of a folder and write them.
+    """Predict the landmarks of every picture of a folder and write them.
 
-    ``out``: by default ``landmarks.csv`` in the folder; beside it goes a sheet of up to 48 of the
-    pictures, evenly spaced, with their landmarks (see `sheet_path`). Pictures that cannot be read
-    are named and left out.
-    Raises StudyError, one sentence, for a folder without pictures that can be read, and where a
-    file would be overwritten without ``force``.
+    ``out``: by default ``landmarks.csv`` in the folder. A sheet shows up to 48 of the pictures,
+    evenly spaced, with their landmarks (see `sheet_path`). Pictures that cannot be read are left
+    out, and their names are printed.
+    Raises StudyError for a folder without readable pictures, and where a file would be overwritten
+    without ``force``.
     """
     images = absolute(images)
     files = pictures_in(images)
@@ -63,8 +67,7 @@ def predict_folder(
     for there in (path, sheet):
         if there.is_dir() or (there.exists() and not force):
             raise StudyError(
-                f"{there} is there already: choose another --out, or --force to replace it and "
-                f"lose what it says"
+                f"{there} exists already: choose another --out, or overwrite it with --force"
             )
     tiles = set(np.arange(min(SHOWN, len(files))) * len(files) // min(SHOWN, len(files)))
     run = _Run(predictor, images, {files[i] for i in tiles})
@@ -77,16 +80,16 @@ def predict_folder(
         write_names(images, predictor.names)
     say(f"{len(predictor.names)} landmarks on each of {len(run.files)} pictures, in {path}")
     if run.unreadable:
-        say(f"left out, for they cannot be read: {', '.join(run.unreadable)}")
+        say(f"left out because they cannot be read: {', '.join(run.unreadable)}")
     drawn = run.tiles and _draw(run.tiles, sheet, say)
     return Predicted(tuple(run.files), landmarks, tuple(run.unreadable), path, drawn or None)
 
 
 def sheet_path(path: Path, images: Path) -> Path:
-    """Where the sheet goes: ``landmarks.png`` beside ``landmarks.csv``.
+    """Path of the sheet: ``landmarks.png`` beside ``landmarks.csv``.
 
-    Among the pictures it would be one of them, so it goes beside their folder then, as
-    ``<folder>-landmarks.png``.
+    If this is inside the folder of the pictures, the path is ``<folder>-landmarks.png`` beside the
+    folder instead, so that the sheet is not taken for one of the pictures.
     """
     if path.is_relative_to(images):
         return images.with_name(f"{images.name}-{path.stem}.png")
@@ -94,7 +97,7 @@ def sheet_path(path: Path, images: Path) -> Path:
 
 
 class _Run:
-    """What has been found so far, and the pictures kept for the sheet."""
+    """Predictions so far, and the pictures for the sheet."""
 
     def __init__(self, predictor: Predictor, images: Path, wanted: set[str]):
         self.predictor, self.images, self.wanted = predictor, images, wanted
@@ -131,18 +134,18 @@ class _Run:
 
 
 def _draw(tiles: list[tuple], path: Path, say: Callable[[str], None]) -> Path | None:
-    """Write the sheet; None, and a word about it, where the package that draws is missing."""
+    """Write the sheet; None, with a message, if the drawing package is not installed."""
     try:
         from dvelib.plots import faces_grid
     except ImportError as error:
-        say(f"no sheet was drawn, for {error.name} is not installed: pip install 'dvelib[study]'")
+        say(f"no sheet was drawn: {error.name} is not installed; pip install 'dvelib[study]'")
         return None
     files, squares, points = zip(*tiles, strict=True)
     titles = [_short(Path(file).name) for file in files]
     figure = faces_grid(np.stack(squares), titles, landmarks=np.stack(points))
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=160, facecolor="white")
-    say(f"the same in pictures, {len(files)} of them, in {path}")
+    say(f"{len(files)} pictures with their landmarks, in {path}")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Finding landmarks on pictures of any size, from the folder of a regressor alone.
+"""Prediction of landmarks on pictures of any size, from the folder of a regressor.
 
     from dvelib.own.predictor import load_predictor
 
@@ -6,7 +6,7 @@
     landmarks = predictor("cat.jpg")        # [A,2] in pixels of that picture
 
 Convention: landmarks (x, y) in pixels of the picture as stored; pixel centres are whole numbers.
-Of each picture the central square is looked at, as in training.
+The central square of each picture is used, as in training.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from dvelib.training.regressors import predict
 
 __all__ = ["EMBEDDING", "Predictor", "load_predictor", "read_picture", "to_picture"]
 
-EMBEDDING = "embedding"  # a regressor's own copy of the embedding that it was trained on
+EMBEDDING = "embedding"  # subfolder of a regressor: a copy of the embedding it was trained on
 BATCH = 32  # pictures at a time
 Picture = Path | str | Image.Image | np.ndarray
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """An embedding and a landmark regressor on it; ``names [A]`` of its landmarks.
+    """An embedding and a landmark regressor on it; ``names``: the A names of its landmarks.
 
-    Called with a picture, it gives its landmarks ``[A,2]`` float32; called with a list of N, their
-    landmarks ``[N,A,2]``. A picture is a path, a PIL image, or a uint8 array ``[H,W,3]`` (RGB) or
-    ``[H,W]``. Raises StudyError, one sentence, for what is no picture.
+    Called with a picture, it returns landmarks ``[A,2]`` float32; called with a list of N
+    pictures, ``[N,A,2]``. A picture is a path, a PIL image, or a uint8 array ``[H,W,3]`` (RGB) or
+    ``[H,W]``. Raises StudyError for anything else and for a file that cannot be read.
     """
 
     embedding: Embedding
@@ -60,7 +60,7 @@ class Predictor:
             yield self.landmarks_of([read_picture(p) for p in pictures[at : at + BATCH]])
 
     def landmarks_of(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """``[N,A,2]`` landmarks of RGB images, all at once."""
+        """Landmarks ``[N,A,2]`` of RGB images, in one batch."""
         size, crop = self.embedding.spec.size, self.embedding.spec.crop
         squares = [np.asarray(Folder().square(image, size, None)) for image in images]
         kept = np.stack(squares)[:, crop : size - crop, crop : size - crop]
@@ -70,12 +70,12 @@ class Predictor:
 
 
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
-    """The predictor that a regressor's folder holds, made by ``dve regress labels``.
+    """The predictor of a regressor's folder, as written by ``dve regress labels``.
 
-    ``five-landmarks`` is the pretrained one (see `dvelib.checkpoints.pretrained`). A regressor of
-    a study works, too, as long as the study's embeddings are where they were.
-    Raises StudyError, one sentence, where the regressor or its embedding is not there, or the two
-    do not fit.
+    ``folder``: also the name ``five-landmarks`` of the pretrained regressor (see
+    `dvelib.checkpoints.pretrained`), or a regressor of a study, whose ``embeddings`` folder must
+    exist. Raises StudyError if the regressor or its embedding is missing or their dimensions
+    differ.
     """
     folder, where = absolute(named_folder(folder)), resolve_device(device)
     need_kind(folder, "regressor")
@@ -84,21 +84,22 @@ def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
     held = next((place for place in places if finished(place)), None)
     if held is None:
         raise StudyError(
-            f"the embedding that the regressor in {folder} was trained on is gone: it was in "
-            f"{places[0]}; put it back, or train the regressor again"
+            f"the embedding of the regressor in {folder} is missing: put it back into "
+            f"{places[0]}, or train the regressor again"
         )
     embedding = load_embedding(held, where)
     dimension = regressor.network.inner_conv.weight.shape[1]
     if embedding.spec.dimension != dimension:
         raise StudyError(
-            f"the regressor in {folder} reads {dimension}-dimensional descriptors, and the "
-            f"embedding in {held} has {embedding.spec.dimension}: train the regressor again"
+            f"the regressor in {folder} needs {dimension}-dimensional descriptors, but the "
+            f"embedding in {held} has {embedding.spec.dimension} dimensions: train the regressor "
+            f"again"
         )
     return Predictor(embedding, regressor.network, read_names(folder, regressor.network.landmarks))
 
 
 def read_picture(picture: Picture) -> Image.Image:
-    """A picture as an RGB image; raises StudyError for what is none."""
+    """A picture as an RGB image; raises StudyError if it cannot be read."""
     if isinstance(picture, np.ndarray):
         channels = picture.shape[2:]
         if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or channels not in ((), (3,)):
@@ -119,9 +120,9 @@ def read_picture(picture: Picture) -> Image.Image:
 
 
 def to_picture(points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
-    """Landmarks ``[N,K,2]`` of the square of side ``size`` in pixels of the pictures as stored.
+    """Landmarks ``[N,K,2]`` on squares of side ``size``, in pixels of the pictures as stored.
 
-    ``sources [N,2]``: widths and heights. The inverse of what `dvelib.data.folder` does to them.
+    ``sources [N,2]``: widths and heights. The inverse of `dvelib.data.folder.Folder.place`.
     """
     side = sources.min(axis=1)
     offset = (sources - side[:, None]) // 2

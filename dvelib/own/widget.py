@@ -1,9 +1,8 @@
 """The annotator in a notebook: a picture to click on, the list of landmarks, and buttons.
 
-The widget draws what `dvelib.own.annotator.Annotator` says and passes on what people do. Buttons
-and lists are the browser's own, so that the keyboard reaches all of them; only a click on the
-picture needs a pointer. Zooming and panning are those of the toolbar beside the picture; while one
-of them is on, clicks set nothing.
+The widget shows the state of `dvelib.own.annotator.Annotator` and passes clicks on to it. Buttons
+and lists can be used from the keyboard; only clicks on the picture need a pointer. The toolbar on
+the left of the picture zooms and pans. While one of its tools is active, clicks set no landmarks.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from dvelib.plots.parts import FEW, point_colours
 
 __all__ = ["AnnotatorWidget", "annotate"]
 
-SIDE = 6.2  # inches of the room for a picture
-TOOLBAR = 0.45  # inches left of it, where the toolbar lies over the figure
-SHOWN = 1200  # pixels: larger pictures are drawn smaller, and clicked at full precision
+SIDE = 6.2  # inches of the area for a picture
+TOOLBAR = 0.45  # inches on its left for the toolbar, which covers part of the figure
+SHOWN = 1200  # pixels: larger pictures are shown reduced; clicks keep full precision
 _HALO = [withStroke(linewidth=2.5, foreground="black")]
 
 
@@ -37,15 +36,15 @@ def annotate(
     landmarks: int | str | Sequence[str] | None = None,
     pictures: int = 20,
 ) -> widgets.Widget:
-    """A widget for setting landmarks on the pictures of a folder; show it by a cell's last line.
+    """A widget for annotating the pictures of a folder; make it the last line of a cell.
 
-    Arguments and errors are those of `dvelib.own.annotator.Annotator`.
+    Arguments and errors as in `dvelib.own.annotator.Annotator`.
     """
     return AnnotatorWidget(Annotator(folder, landmarks, pictures)).view
 
 
 class AnnotatorWidget:
-    """The parts on the screen (``view`` holds them all) and what they do to the annotator."""
+    """The controls (all inside ``view``), connected to the annotator."""
 
     def __init__(self, annotator: Annotator):
         self.annotator = annotator
@@ -90,7 +89,7 @@ class AnnotatorWidget:
         return button
 
     def _do(self, act: Callable[[], None]) -> None:
-        """Act, and show what came of it; what a user can mend is said where they look."""
+        """Act and refresh the view; show a StudyError above the picture."""
         try:
             act()
         except StudyError as error:
@@ -122,9 +121,11 @@ class AnnotatorWidget:
         if self._shown != annotator.picture:
             self._show_picture()
         self._show_points()
-        self.where.value = annotator.where()
+        self.where.value = annotator.progress_text()
         readable = self._size is not None
-        self.what.value = annotator.what() if readable else "This file cannot be read as a picture."
+        self.what.value = (
+            annotator.click_text() if readable else "This file cannot be read as a picture."
+        )
         self._following = True
         points = annotator.points
         self.list.options = [

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dvelib.checkpoints import storage
-from dvelib.checkpoints.pretrained import EMBEDDINGS, HERE, LANDMARKS, LANDMARKS_ON
+from dvelib.checkpoints.pretrained import EMBEDDINGS, LANDMARKS, LANDMARKS_ON, WEIGHTS_FOLDER
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path, read_json, write_json
 from dvelib.data.landmark_names import FIVE_LANDMARKS
@@ -22,7 +22,7 @@ __all__ = ["ship"]
 BENCHMARK = "aflw-mtfl"
 
 
-def ship(study: Study, target: Path = HERE) -> list[Path]:
+def ship(study: Study, target: Path = WEIGHTS_FOLDER) -> list[Path]:
     """Write `EMBEDDINGS` and `LANDMARKS` from a study's trainings, in half precision.
 
     Raises StudyError where the study lacks one of them.

@@ -1,9 +1,9 @@
-"""Every figure of the study: arrays in, a matplotlib Figure out.
+"""The figures of the study: functions from arrays to a matplotlib Figure.
 
-Convention, everywhere: images are ``[...,3,S,S]`` in 0..255; points are (x, y) in pixels of the
-image they are drawn on. No function touches files, shows anything or changes a global style;
-every ValueError names the argument and the shape it should have. Colours are safe for the
-colour-blind (seaborn's "colorblind"), and no message rests on colour alone.
+Convention: images are ``[...,3,S,S]`` in 0..255; points are (x, y) in pixels of the image they are
+drawn on. Functions touch no files, display nothing and change no global style. Each ValueError
+names the argument and the expected shape. Colours are distinguishable for colour-blind readers
+(seaborn's "colorblind"), and no information is carried by colour alone.
 """
 
 from dvelib.plots.benchmarks import ending_dots, growth_lines, ratio_bars

@@ -1,4 +1,4 @@
-"""Charts of benchmarks: times the time of ours, how it grows, where training ends."""
+"""Charts of benchmarks: ratios to our time and memory, scaling, errors after training."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["ending_dots", "growth_lines", "ratio_bars"]
 
 
 def ratio_bars(frame: DataFrame, value: str = "ratio", xlabel: str = "times ours") -> Figure:
-    """A bar for each form and problem on a logarithmic axis, with the number at its end.
+    """One bar per problem and form on a logarithmic axis, labelled with its value.
 
-    ``frame`` columns: problem, form and ``value``; lines without a value are left out.
+    ``frame`` columns: problem, form and ``value``; rows without a value are left out.
     """
     frame = frame.dropna(subset=value)
     labels = [f"{row.problem}: {row.form}" for row in frame.itertuples()]
@@ -34,7 +34,7 @@ def ratio_bars(frame: DataFrame, value: str = "ratio", xlabel: str = "times ours
 
 
 def growth_lines(frame: DataFrame, along: str, xlabel: str) -> Figure:
-    """Seconds and memory against a size, both axes logarithmic, a line for each form.
+    """Time and memory against a size, on logarithmic axes, with one line per form.
 
     ``frame`` columns: form, along, at, seconds, memory (bytes).
     """
@@ -54,7 +54,7 @@ def growth_lines(frame: DataFrame, along: str, xlabel: str) -> Figure:
 
 
 def ending_dots(frame: DataFrame, measures: Mapping[str, str]) -> Figure:
-    """A row a seed and a panel a measure: the forms as dots, rings and crosses, in their order.
+    """One row per seed and one panel per measure; the forms are dots, rings and crosses, in order.
 
     ``frame`` columns: seed, form (at most three) and those of ``measures``, which name the axes.
     """

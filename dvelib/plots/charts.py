@@ -1,8 +1,4 @@
-"""Charts of losses and errors: frames and arrays in, a matplotlib Figure out.
-
-No function touches files, shows anything or changes a global style. Colours are safe for the
-colour-blind (seaborn's "colorblind").
-"""
+"""Charts of losses and errors: functions from data frames and arrays to a matplotlib Figure."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ _DASHES = ["--", ":", "-."]
 
 
 def loss_curves(histories: Mapping[str, DataFrame], x: str = "step") -> Figure:
-    """Loss against step, raw values faint behind an exponential mean. Columns: ``x``, loss."""
+    """Loss against step: raw values (pale) and their exponential mean. Columns: ``x``, loss."""
     figure, axis = _chart(WIDTH * 0.8, 3.8)
     for (label, history), colour in zip(
         histories.items(), sns.color_palette("colorblind", len(histories)), strict=True
@@ -46,11 +42,11 @@ def error_bars(
     *,
     xlabel: str = "error",
 ) -> Figure:
-    """Errors as dots, one row a label and one panel a setting.
+    """Errors as dots, with one row per label and one panel per setting.
 
     ``frame`` columns: label, setting, error, low, high (the interval, NaN for none) and kind,
-    "paper" (hollow) or "ours" (filled). ``references``: dashed vertical lines, by name one value
-    for all panels or one by setting.
+    "paper" (hollow) or "ours" (filled). ``references``: dashed vertical lines; by name, one value
+    for all panels or one value per setting.
     """
     _need_columns("frame", frame, ("label", "setting", "error", "low", "high", "kind"))
     if strange := set(frame["kind"]) - {"paper", "ours"}:
@@ -106,8 +102,8 @@ def cumulative_error(
 ) -> Figure:
     """Fraction of points whose error is at most x.
 
-    ``errors``, and ``references`` (drawn dashed and grey): by label a 1-D array. ``limit``: the
-    end of the axis, by default where the better half of the curves has 99 % of its points.
+    ``errors`` and ``references`` (dashed, grey): by label a 1-D array. ``limit``: the end of the
+    axis; by default the median over curves of the 99 % quantile.
     """
     curves = {**errors, **(references or {})}
     curves = {label: as_array(values) for label, values in curves.items()}
@@ -128,7 +124,7 @@ def cumulative_error(
 
 
 def error_by_count(frame: DataFrame) -> Figure:
-    """Error against the number of annotated images, one colour an embedding, paper dashed.
+    """Error against the number of annotated images; one colour per embedding, paper dashed.
 
     ``frame`` columns: embedding, images, error, deviation (NaN for none) and kind, "paper" or
     "ours".
@@ -161,7 +157,7 @@ def error_by_count(frame: DataFrame) -> Figure:
 
 
 def _fractions(errors: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Errors in order and the fraction of points up to each, from 0 to past the limit."""
+    """Sorted errors and the fraction of points up to each, from 0 to beyond the limit."""
     x = np.concatenate([[0], np.sort(errors), [max(limit, errors.max())]])
     fractions = np.arange(len(errors) + 1) / len(errors)
     return x, np.append(fractions, 1)

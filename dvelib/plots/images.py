@@ -27,7 +27,7 @@ from dvelib.plots.parts import (
 
 __all__ = ["descriptor_colours", "descriptor_maps", "faces_grid", "matches", "warp_examples"]
 
-_LATTICE = 9  # arrows along a side of a drawn flow
+_LATTICE = 9  # arrows along each side of the flow
 
 
 def faces_grid(
@@ -36,7 +36,7 @@ def faces_grid(
     columns: int = 8,
     landmarks: ArrayLike | Tensor | None = None,
 ) -> Figure:
-    """Faces row by row. ``images [N,3,S,S]``; ``titles`` N of them; ``landmarks [N,K,2]``."""
+    """Faces row by row. ``images [N,3,S,S]``; ``titles``: N; ``landmarks [N,K,2]``."""
     faces = as_pictures("images", images)
     count = len(faces)
     if titles is not None:
@@ -56,17 +56,17 @@ def faces_grid(
 def warp_examples(
     first: ArrayLike | Tensor, second: ArrayLike | Tensor, flow: ArrayLike | Tensor
 ) -> Figure:
-    """One row a pair: first view, second view, and where pixels of the first went.
+    """One row per pair: first view, second view, and the flow from the first to the second.
 
     ``first``, ``second [B,3,s,s]``; ``flow [B,s,s,2]``: displacement in pixels from the first
-    view to the second. An arrow starts at a pixel of the first view and ends at its place in the
-    second, at true length; its hue is its direction. The same pixels are dots in both views.
+    view to the second. An arrow starts at a pixel of the first view and ends at its position in
+    the second; its hue shows its direction. Dots mark the same pixels in both views.
     """
     views = as_pictures("first", first), as_pictures("second", second)
     flow = as_array(flow)
     expected = (*views[0].shape[:3], 2)
     if views[1].shape != views[0].shape:
-        raise ValueError(f"second must be shaped as first, {views[0].shape}, {views[1].shape}")
+        raise ValueError(f"second must have the shape of first, {list(as_array(first).shape)}")
     if flow.shape != expected:
         raise ValueError(f"flow must be {list(expected)} for these views, got {list(flow.shape)}")
     _, axes = picture_axes(len(flow), 3, cell=2.1)
@@ -96,11 +96,11 @@ def _draw_warp(row: Sequence[Axes], first: np.ndarray, second: np.ndarray, flow:
 def descriptor_maps(
     images: ArrayLike | Tensor, features: Mapping[str, ArrayLike | Tensor]
 ) -> Figure:
-    """Faces, and below them a row of coloured descriptors for each embedding.
+    """Faces, and below them one row of coloured descriptor maps per embedding.
 
     ``images [N,3,s,s]``; ``features``: by label ``[N,D,H,W]``. Unit descriptors are projected on
-    their three principal axes, shared by a row: one colour is one descriptor on every face. With
-    D = 3 the colour is the unit vector itself.
+    three principal axes shared by the row, so that equal descriptors have equal colours on all
+    faces. With D = 3 the colour is the unit vector itself.
     """
     faces = as_pictures("images", images)
     rows = [faces]
@@ -120,7 +120,7 @@ def descriptor_maps(
 
 
 def descriptor_colours(maps: np.ndarray) -> np.ndarray:
-    """[N,D,H,W] descriptors as colours [N,H,W,3] in 0..1."""
+    """Descriptors ``[N,D,H,W]`` as colours ``[N,H,W,3]`` in 0..1; see `descriptor_maps`."""
     unit = np.moveaxis(maps, 1, -1).astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=-1, keepdims=True), 1e-12)
     if unit.shape[-1] == 3:
@@ -128,7 +128,7 @@ def descriptor_colours(maps: np.ndarray) -> np.ndarray:
     flat = unit.reshape(-1, unit.shape[-1])
     flat = flat - flat.mean(0)
     axes = np.linalg.eigh(flat.T @ flat)[1][:, ::-1][:, :3]
-    # An eigenvector's sign is arbitrary: fixed, so that a figure comes out the same again.
+    # The sign of an eigenvector is arbitrary; fix it, so that figures are reproducible.
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
     projected = flat @ axes
     low, high = np.percentile(projected, [1, 99], axis=0)
@@ -144,11 +144,11 @@ def matches(
     matched: Mapping[str, ArrayLike | Tensor],
     truth: ArrayLike | Tensor,
 ) -> Figure:
-    """Numbered points of one face, and where each embedding finds them in others.
+    """Numbered points of one face and their matches in other faces, one row per embedding.
 
     ``source_image [3,s,s]``, ``target_images [N,3,s,s]``, ``points [K,2]``; ``matched``: by
-    label ``[N,K,2]``; ``truth [N,K,2]``. A dot is the match, a circle the truth, and the line
-    between them the error.
+    label ``[N,K,2]``; ``truth [N,K,2]``. A dot is the match, a circle the true point, and the
+    line between them the error.
     """
     source = as_pictures("source_image", as_array(source_image)[None])[0]
     targets = as_pictures("target_images", target_images)

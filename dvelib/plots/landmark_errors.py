@@ -1,8 +1,7 @@
-"""Error of each landmark, by embedding: a chart of few landmarks, faces of many.
+"""Error of each landmark, by embedding: a chart for few landmarks, mean faces for many.
 
-Arrays in, a matplotlib Figure out. Convention: errors are percent of the inter-ocular distance,
-NaN where there is none, and that landmark is not drawn. Every ValueError names the argument and
-the shape it should have.
+Convention: errors are percent of the inter-ocular distance. Landmarks whose error is NaN are not
+drawn. Each ValueError names the argument and the expected shape.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ def error_per_landmark(
 ) -> Figure:
     """Mean error of each landmark, by embedding; percent of the inter-ocular distance.
 
-    ``errors``, and ``reference`` (grey): by label ``[K]``; ``names``: K of them. Up to ten
-    landmarks are the rows of a chart. More are drawn on the mean face ``shape [K,2]``, once for
-    each label: a landmark's dot is larger and darker the larger its error.
+    ``errors`` and ``reference`` (grey): by label ``[K]``; ``names``: K. Up to ten landmarks are
+    rows of a chart. More are dots on the mean face ``shape [K,2]``, one face per label; larger
+    errors have larger and darker dots.
     """
     if not errors:
-        raise ValueError("errors must be [K] for each of its labels, got no label")
+        raise ValueError("errors must hold an array [K] for at least one label, got none")
     count = as_array(next(iter(errors.values()))).size
     curves = [_curve("errors", label, values, count) for label, values in errors.items()]
     curves += [
@@ -66,7 +65,7 @@ def error_per_landmark(
 
 
 class _Curve(NamedTuple):
-    """The errors [K] of one label; of a reference, drawn in grey."""
+    """The errors [K] of one label; references are drawn in grey."""
 
     label: str
     values: np.ndarray
@@ -82,7 +81,7 @@ def _curve(name: str, label: str, values: ArrayLike | Tensor, count: int) -> _Cu
 
 
 def _error_chart(curves: Sequence[_Curve], names: Sequence[str] | None) -> Figure:
-    """Landmarks as rows, within each a mark for every label."""
+    """A chart with one row per landmark and one mark per label."""
     count = len(curves[0].values)
     figure, (axis,) = chart_axes(1, WIDTH * 0.8, 1.1 + count * (0.26 + 0.09 * len(curves)))
     for row in range(0, count, 2):
@@ -116,7 +115,7 @@ def _error_chart(curves: Sequence[_Curve], names: Sequence[str] | None) -> Figur
 def _error_faces(
     curves: Sequence[_Curve], names: Sequence[str] | None, shape: np.ndarray
 ) -> Figure:
-    """The mean face once for each label, at most four in a row, with one scale for all."""
+    """One mean face per label, at most four in a row, with a shared colour scale."""
     columns = min(4, len(curves))
     rows = -(-len(curves) // columns)
     width = min(3.0, WIDTH / columns)
@@ -141,7 +140,7 @@ def _error_face(
     axis: Axes, curve: _Curve, names: Sequence[str] | None, shape: np.ndarray, scale: ScalarMappable
 ) -> None:
     known = ~np.isnan(curve.values)
-    order = np.argsort(-curve.values)[: known.sum()]  # small dots lie on large ones
+    order = np.argsort(-curve.values)[: known.sum()]  # draw small dots over large ones
     values = curve.values[order]
     axis.scatter(
         *shape[order].T,
@@ -155,9 +154,9 @@ def _error_face(
     axis.invert_yaxis()
     title = curve.label
     if known.any():
-        worst = f"worst {values[0]:.1f} %"
-        worst = f", {worst}" if names is None else f"\n{worst} ({names[order[0]]})"
-        title += f"\nmean {values.mean():.1f} %{worst}"
+        largest = f"largest {values[0]:.1f} %"
+        largest = f", {largest}" if names is None else f"\n{largest} ({names[order[0]]})"
+        title += f"\nmean {values.mean():.1f} %{largest}"
     axis.set_title(title, fontsize=9, color="0.45" if curve.reference else "black")
 
 

@@ -1,10 +1,8 @@
-"""Figures of landmark regression: predictions on faces, and the virtual keypoints behind them.
-
-Arrays in, a matplotlib Figure out.
+"""Figures of landmark regression: predictions on faces, and their virtual keypoints.
 
 Convention: images are ``[N,3,S,S]`` in 0..255; points are (x, y) in pixels of the image they are
-drawn on, NaN where there is none, and that point is not drawn. A dot is a prediction, a ring the
-truth. Every ValueError names the argument and the shape it should have.
+drawn on, and NaN points are not drawn. A dot is a prediction, a ring the true landmark. Each
+ValueError names the argument and the expected shape.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ from dvelib.plots.parts import (
 __all__ = ["predicted_landmarks", "virtual_keypoints"]
 
 _TRUE, _PREDICTED = "#0173b2", "#ffb000"
-_AROUND = 0.3  # of its side around a picture, at most, for landmarks that lie outside it
+_AROUND = 0.3  # largest margin for landmarks outside the picture, in units of its side
 
 
 def predicted_landmarks(
@@ -50,19 +48,18 @@ def predicted_landmarks(
     titles: Sequence[str],
     rows: Mapping[str, int],
 ) -> Figure:
-    """Faces in labelled rows with true landmarks (rings) joined to the predicted ones (dots).
+    """Faces in labelled rows, with lines from true landmarks (rings) to predicted ones (dots).
 
-    ``images [N,3,S,S]``; ``truth``, ``predicted [N,K,2]``; ``titles``: one for each face.
-    ``rows``: by label how many faces the row has; faces fill the rows in order. Where landmarks
-    lie outside their picture there is room for them around it; a face says how many predictions
-    lie further out.
+    ``images [N,3,S,S]``; ``truth``, ``predicted [N,K,2]``; ``titles``: one per face. ``rows``: by
+    label, the number of faces in the row; faces fill the rows in order. Pictures get a margin for
+    landmarks that lie outside; a note counts predictions beyond the margin.
     """
     faces = as_pictures("images", images)
     truth = as_points("truth", truth, len(faces))
     predicted = as_points("predicted", predicted, len(faces), truth.shape[1])
     need_length("titles", titles, len(faces), "images")
     if min(rows.values(), default=0) < 1 or sum(rows.values()) != len(faces):
-        raise ValueError(f"rows must share out {len(faces)} images, got {dict(rows)}")
+        raise ValueError(f"rows must be counts that add up to {len(faces)}, got {dict(rows)}")
     room = _room(faces, truth)
     columns, side = max(rows.values()), faces.shape[1]
     figure, axes = _face_axes(len(rows), columns, room, side, title=0.24, left=0.7, widest=2.2)
@@ -78,7 +75,7 @@ def predicted_landmarks(
 
 
 def _prediction(axis: Axes, truth: np.ndarray, predicted: np.ndarray) -> None:
-    """Rings, dots and the lines between them, smaller where there are many."""
+    """Rings, dots and the lines between them; small for many landmarks."""
     ring, dot, width = (46, 22, 1.2) if len(truth) <= FEW else (10, 5, 0.6)
     pairs = np.stack([truth, predicted], 1)
     lines = LineCollection(pairs[_known(pairs)], color="black", linewidth=width, zorder=2)
@@ -96,10 +93,10 @@ def virtual_keypoints(
     truth: ArrayLike | Tensor | None = None,
     names: Sequence[str] | None = None,
 ) -> Figure:
-    """A row for each face: its landmarks, then for each landmark where its virtual points fall.
+    """One row per face: all landmarks, then the virtual keypoints of each landmark.
 
-    ``images [N,3,S,S]``; ``virtual [N,K,V,2]``; ``predicted``, ``truth [N,K,2]``; ``names``: K of
-    them, otherwise landmarks have numbers. K is ten at most: of more, pass some.
+    ``images [N,3,S,S]``; ``virtual [N,K,V,2]``; ``predicted``, ``truth [N,K,2]``; ``names``: K
+    (default: numbers). K is at most ten; select some landmarks if there are more.
     """
     faces = as_pictures("images", images)
     predicted = as_points("predicted", predicted, len(faces))
@@ -122,7 +119,7 @@ def virtual_keypoints(
     for axis, title in zip(axes[0], ["predicted", *names], strict=True):
         axis.set_title(title, fontsize=9, pad=3)
     handles = [
-        _dot_handle(f"virtual points ({virtual.shape[2]} for each landmark)", "0.3", 3.5, 0.5),
+        _dot_handle(f"virtual keypoints ({virtual.shape[2]} per landmark)", "0.3", 3.5, 0.5),
         _dot_handle("predicted", "0.3"),
     ]
     if not np.isnan(truth).all():
@@ -159,7 +156,7 @@ def _virtual_row(
 
 
 class _Room(NamedTuple):
-    """What an axis shows: its picture, and so many pixels at either side, above and below it."""
+    """Margins around a picture in pixels: on either side, above and below."""
 
     beside: float
     above: float
@@ -167,7 +164,7 @@ class _Room(NamedTuple):
 
 
 def _room(faces: np.ndarray, points: np.ndarray) -> _Room:
-    """The same for all faces; none where no point lies outside its picture."""
+    """Common margins of all faces; zero where no point lies outside its picture."""
     side = faces.shape[1]
     before, behind = -0.5 - points, points - (side - 0.5)
     beyond = [np.maximum(before, behind)[..., 0], before[..., 1], behind[..., 1]]
@@ -184,7 +181,7 @@ def _face_axes(
     left: float = 0,
     widest: float = 1.6,
 ) -> tuple[Figure, np.ndarray]:
-    """Axes as high as the room asks for, with a legend's height to spare."""
+    """Axes for pictures with their margins, and space for a legend."""
     cell = min(widest, (WIDTH - left) / columns)
     height = cell * (side + room.above + room.below) / (side + 2 * room.beside)
     return picture_axes(rows, columns, title + height - cell + 0.28 / rows, left, cell)
@@ -199,7 +196,7 @@ def _draw(axis: Axes, picture: np.ndarray, room: _Room) -> None:
 
 
 def _note_outside(axis: Axes, predicted: np.ndarray) -> None:
-    """Say in the corner how many predictions there was no room for."""
+    """Write in the corner how many predictions lie outside the axis."""
     beyond = int((_known(predicted) & ~_inside(axis, predicted)).sum())
     if beyond:
         note = axis.text(
@@ -215,7 +212,7 @@ def _note_outside(axis: Axes, predicted: np.ndarray) -> None:
 
 
 def _rings(axis: Axes, points: np.ndarray, size: float, colour: str, width: float) -> None:
-    """Hollow marks with a white edge inside and out, at the points there is room for."""
+    """Hollow marks with white outlines, at the points inside the axis."""
     axis.scatter(
         *points[_inside(axis, points)].T,
         s=size,
@@ -229,7 +226,7 @@ def _rings(axis: Axes, points: np.ndarray, size: float, colour: str, width: floa
 
 
 def _marks(axis: Axes, points: np.ndarray, size: float, colour: str | tuple, width: float) -> None:
-    """Filled marks with a black edge, at the points there is room for."""
+    """Filled marks with a black edge, at the points inside the axis."""
     axis.scatter(
         *points[_inside(axis, points)].T,
         s=size,
@@ -252,12 +249,12 @@ def _dot_handle(label: str, colour: str, size: float = 6, alpha: float = 1) -> L
 
 
 def _known(points: np.ndarray) -> np.ndarray:
-    """Which points ``[N,...,2]`` have no NaN; booleans [N]."""
+    """Booleans [N]: which points ``[N,...,2]`` have no NaN."""
     return ~np.isnan(points).any(axis=tuple(range(1, points.ndim)))
 
 
 def _inside(axis: Axes, points: np.ndarray) -> np.ndarray:
-    """Which points there is room for; none for NaN."""
+    """Booleans [N]: which points lie inside the axis; False for NaN."""
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
     x, y = points.T
     return (left <= x) & (x <= right) & (top <= y) & (y <= bottom)

@@ -1,7 +1,7 @@
-"""What figures share: checked arrays, axes, faces and dots.
+"""Shared parts of figures: checked arrays, axes, faces and dots.
 
 Convention: images are ``[N,3,S,S]`` in 0..255; points are (x, y) in pixels of the image they are
-drawn on. Every ValueError names the argument and the shape it should have.
+drawn on. Each ValueError names the argument and the expected shape.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ __all__ = [
 ]
 
 WIDTH = 9.6  # inches: the width of a page
-FEW = 10  # points whose colours can be told apart
-_LETTER, _MARK = 0.085, 0.6  # inches a legend takes for a letter, and for a mark with its gaps
+FEW = 10  # as many points as there are distinguishable colours
+_LETTER, _MARK = 0.085, 0.6  # inches of a legend per letter, and per mark with its gaps
 
 
 def as_array(value: ArrayLike | Tensor) -> np.ndarray:
-    """A tensor from wherever it lives, or anything array-like, as a NumPy array."""
+    """A tensor on any device, or anything array-like, as a NumPy array."""
     if isinstance(value, Tensor):
         return value.detach().float().cpu().numpy()
     return np.asarray(value)
 
 
 def as_pictures(name: str, images: ArrayLike | Tensor) -> np.ndarray:
-    """``[N,3,S,S]`` in 0..255 as ``[N,S,S,3]`` uint8."""
+    """Images ``[N,3,S,S]`` in 0..255 as ``[N,S,S,3]`` uint8."""
     images = as_array(images)
     if images.ndim != 4 or images.shape[1] != 3 or not len(images):
         raise ValueError(f"{name} must be [N,3,S,S] with N > 0, got {list(images.shape)}")
@@ -59,7 +59,7 @@ def as_pictures(name: str, images: ArrayLike | Tensor) -> np.ndarray:
 def as_points(
     name: str, points: ArrayLike | Tensor, count: int, each: int | None = None
 ) -> np.ndarray:
-    """``[count,K,2]``, with K = ``each`` where that is given."""
+    """Points as an array, checked to be ``[count,K,2]``, with K = ``each`` if given."""
     points = as_array(points)
     fits = points.ndim == 3 and points.shape[2] == 2 and len(points) == count
     if not fits or each not in (None, points.shape[1]):
@@ -68,15 +68,15 @@ def as_points(
 
 
 def need_length(name: str, values: Sequence, count: int, things: str) -> None:
-    """Raises ValueError unless there is one value for each of ``count`` things."""
+    """Raises ValueError unless there are ``count`` values."""
     if len(values) != count:
-        raise ValueError(f"{name} must be one for each of {count} {things}, got {len(values)}")
+        raise ValueError(f"{name} must have one entry per {count} {things}, got {len(values)}")
 
 
 def chart_axes(
     count: int, width: float, height: float, *, shared: bool = True
 ) -> tuple[Figure, np.ndarray]:
-    """Axes of charts side by side, that share their vertical axis unless told otherwise."""
+    """Axes of charts side by side; ``shared``: with a common vertical axis."""
     figure = Figure(figsize=(width, height), layout="constrained")
     with sns.axes_style("whitegrid", {"grid.color": "0.92", "axes.edgecolor": "0.6"}):
         axes = figure.subplots(1, count, squeeze=False, sharey=shared)[0]
@@ -86,7 +86,7 @@ def chart_axes(
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    """One legend for the whole figure, in as many rows of equal length as its width asks for."""
+    """One legend for the whole figure, in equal rows that fit its width."""
     length = sum(_MARK + _LETTER * len(handle.get_label()) for handle in handles)
     rows = math.ceil(length / figure.get_figwidth())
     columns = math.ceil(len(handles) / rows)
@@ -96,7 +96,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
 def picture_axes(
     rows: int, columns: int, title: float = 0, left: float = 0, cell: float | None = None
 ) -> tuple[Figure, np.ndarray]:
-    """Axes for square pictures; ``title`` and ``left``: inches above each row, left of all."""
+    """Axes for square pictures; ``title``: inches above each row, ``left``: inches on the left."""
     cell = cell or min(1.6, (WIDTH - left) / columns)
     size = (columns * cell + left, rows * (cell + title))
     figure = Figure(figsize=size, layout="constrained")
@@ -108,14 +108,14 @@ def picture_axes(
 
 
 def draw(axis: Axes, picture: np.ndarray) -> None:
-    """A picture ``[S,S,3]``; its pixel (0, 0) has its centre at the origin."""
+    """Draw a picture ``[S,S,3]`` with the centre of pixel (0, 0) at the origin."""
     axis.imshow(picture, interpolation="nearest")
     height, width = picture.shape[:2]
     axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
 def faded(face: np.ndarray) -> np.ndarray:
-    """A face in pale grey, for dots to read on."""
+    """A face in pale grey, as a background for dots."""
     grey = face.mean(-1, keepdims=True).repeat(3, -1)
     return (grey * 0.45 + 255 * 0.55).astype(np.uint8)
 
@@ -134,12 +134,12 @@ def row_label(axis: Axes, label: str) -> None:
 
 
 def dots(axis: Axes, points: np.ndarray, colours: Sequence, size: float) -> None:
-    """Filled dots with a white edge, one colour a point."""
+    """Filled dots with a white edge, one colour per point."""
     axis.scatter(*points.T, s=size, color=colours, edgecolor="white", linewidth=0.7, zorder=3)
 
 
 def numbered(axis: Axes, points: np.ndarray, colours: Sequence) -> None:
-    """Dots that carry the numbers of their points, from 1; more than twenty have no numbers."""
+    """Dots with the numbers of their points from 1; without numbers for more than twenty."""
     dots(axis, points, colours, size=75 if len(points) <= 20 else 20)
     if len(points) > 20:
         return
@@ -152,5 +152,5 @@ def numbered(axis: Axes, points: np.ndarray, colours: Sequence) -> None:
 
 
 def point_colours(count: int) -> list[tuple[float, float, float]]:
-    """One colour a point; more points than `FEW` share colours in turn."""
+    """One colour per point; colours repeat for more points than `FEW`."""
     return sns.color_palette("colorblind", count)

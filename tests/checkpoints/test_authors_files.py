@@ -51,7 +51,7 @@ def refused(path, *parts):
     assert all(part in message for part in parts), message
 
 
-DAMAGED = "is damaged or cut short: download it again"
+DAMAGED = "is damaged or truncated: download it again"
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_hostile_files_are_refused_by_name_and_nothing_runs(tmp_path, name, form
         path.write_bytes(pickled(content, protocol=4))
     else:
         path = write(tmp_path / "a.pth", form, content)
-    refused(path, named, "nothing in it was run")
+    refused(path, named, "nothing in it was executed")
     assert not marker.exists()
 
 
@@ -191,7 +191,7 @@ def test_each_part_of_a_stream_is_read_without_running_it(tmp_path, place):
         pickled([]),
     ]
     path.write_bytes(b"".join(parts[:place] + [evil] + parts[place + 1 :]))
-    refused(path, "system", "nothing in it was run")
+    refused(path, "system", "nothing in it was executed")
     assert not marker.exists()
 
 
@@ -232,7 +232,7 @@ def test_a_file_cannot_change_what_it_names(tmp_path):
     data = pickled([Set(), torch.FloatStorage])
     (tmp_path / "a.pth").write_bytes(stream(data))
     before = dict(vars(torch.FloatStorage))
-    refused(tmp_path / "a.pth", "no checkpoint of the published study")
+    refused(tmp_path / "a.pth", "is not a checkpoint of the published study")
     assert vars(torch.FloatStorage) == before and not hasattr(OrderedDict, "load")
 
 
@@ -266,16 +266,16 @@ def test_changed_bytes_raise_one_sentence_or_nothing(tmp_path, form):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is no PyTorch checkpoint: it begins with b''"),
-        (b"<!DOCTYPE html><html>", "is no PyTorch checkpoint: it begins with b'<!DOCTYPE html>"),
-        (bytes(range(255, -1, -1)), "is no PyTorch checkpoint"),
-        (pickled({"arch": 1}), "is no PyTorch checkpoint"),
-        (pickled(5) + pickled(1001), "is no PyTorch checkpoint"),
+        (b"", "is not a PyTorch checkpoint: it begins with b''"),
+        (b"<!DOCTYPE html><html>", "is not a PyTorch checkpoint: it begins with b'<!DOCTYPE html>"),
+        (bytes(range(255, -1, -1)), "is not a PyTorch checkpoint"),
+        (pickled({"arch": 1}), "is not a PyTorch checkpoint"),
+        (pickled(5) + pickled(1001), "is not a PyTorch checkpoint"),
         (b"PK\x03\x04" + bytes(100), DAMAGED),
-        (stream(b"}."), "holds no 'arch'"),
-        (stream(pickled([1])), "is no checkpoint of the published study: it holds no 'arch'"),
-        (stream(pickled({"arch": "a", "epoch": True})), "holds no 'epoch'"),
-        (stream(pickled({"arch": "a", "epoch": 1, "state_dict": []})), "holds no 'state_dict'"),
+        (stream(b"}."), "it has no 'arch'"),
+        (stream(pickled([1])), "is not a checkpoint of the published study: it has no 'arch'"),
+        (stream(pickled({"arch": "a", "epoch": True})), "it has no 'epoch'"),
+        (stream(pickled({"arch": "a", "epoch": 1, "state_dict": []})), "it has no 'state_dict'"),
         (stream(pickled({"arch": "a", "epoch": 1, "state_dict": {"b": 1}})), "'b' is no tensor"),
         (stream(b"K\x01").replace(b"little_endian\x88", b""), DAMAGED),
     ],
@@ -291,7 +291,7 @@ def test_a_zip_that_is_no_checkpoint_is_refused(tmp_path):
     path = tmp_path / "a.pth"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
-    refused(path, "is a zip file, but no PyTorch checkpoint")
+    refused(path, "is a zip file without data.pkl")
 
 
 def test_files_of_big_endian_machines_are_refused(tmp_path):
@@ -316,12 +316,12 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
 
     path = small(tmp_path)
     monkeypatch.setattr(type(path), "open", forbid)
-    refused(path, "cannot be read: its permissions forbid it")
+    refused(path, "cannot be read: permission denied")
 
 
 def test_keys_that_become_one_are_refused(tmp_path):
     one = torch.ones(1)
-    refused(small(tmp_path, state_dict={"a": one, "module.a": one}), "'a' is there twice")
+    refused(small(tmp_path, state_dict={"a": one, "module.a": one}), "'a' occurs twice")
 
 
 @pytest.mark.parametrize("form", FORMS)

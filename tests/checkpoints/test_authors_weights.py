@@ -99,7 +99,7 @@ def changed(state, **changes):
     return {key: value for key, value in state.items() if value is not None}
 
 
-FITS = "does not fit the SmallNet 3-d: "
+FITS = "does not match the SmallNet 3-d: "
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,14 @@ def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path, change
         ({"1.reg_conv.weight": None}, "'1.reg_conv.weight' is missing"),
         ({"1.inner_conv.weight": None}, "'1.inner_conv.weight' is missing"),
         ({"1.other": torch.ones(1)}, "'1.other' is unexpected"),
-        ({"3.other": torch.ones(1)}, "does not fit a landmark regressor: '3.other' is unexpected"),
-        ({"1.inner_conv.weight": torch.ones(100, 4, 1, 1)}, "[100, 4, 1, 1] of float32 where [100"),
+        (
+            {"3.other": torch.ones(1)},
+            "does not match a landmark regressor: '3.other' is unexpected",
+        ),
+        (
+            {"1.inner_conv.weight": torch.ones(100, 4, 1, 1)},
+            "[100, 4, 1, 1] of float32, expected [100",
+        ),
         ({"1.reg_conv.weight": torch.ones(5)}, "'1.reg_conv.weight' is [5] of float32"),
         ({"1.reg_conv.weight": torch.ones(3, 100, 1, 1)}, "regressor of 1 landmarks from 3"),
         ({"0.wrapped_module.conv6.bias": None}, "'0.wrapped_module.conv6.bias' is missing"),
@@ -156,7 +162,9 @@ def refused(path, said, name=None, loads=load_model):
 
 def test_another_network_is_refused(tmp_path):
     path = saved(tmp_path, {"a": torch.ones(1)}, arch="ResNet")
-    refused(path, "holds the network 'ResNet', which is none of SmallNet, HourglassNet, Sequential")
+    refused(
+        path, "holds the network 'ResNet', which is not one of SmallNet, HourglassNet, Sequential"
+    )
     refused(saved(tmp_path, {}, arch="HourglassNet"), "Hourglass 64-d: 'conv1.weight' is missing")
 
 
@@ -203,10 +211,10 @@ def test_the_folders_above_a_file_tell_the_experiment(tmp_path):
 
 def test_an_embedding_of_an_unknown_experiment_asks_which(tmp_path):
     path = saved(tmp_path, filled().state_dict())
-    said = "SmallNet 3-d after epoch 100: say which published experiment that is, one of "
+    said = "SmallNet 3-d after epoch 100: give the name of its published experiment, one of "
     refused(path, said + f"{NAME}, celeba-smallnet-3d", loads=published_embedding)
     path = saved(tmp_path, filled(dimension=7).state_dict())
-    refused(path, "though none of them fits", loads=published_embedding)
+    refused(path, "though no published one matches", loads=published_embedding)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,13 @@ import torch
 from PIL import Image
 
 from dvelib import StudyError
-from dvelib.checkpoints.pretrained import EMBEDDINGS, HERE, LANDMARKS, load_pretrained, named_folder
+from dvelib.checkpoints.pretrained import (
+    EMBEDDINGS,
+    LANDMARKS,
+    WEIGHTS_FOLDER,
+    load_pretrained,
+    named_folder,
+)
 from dvelib.cli import main
 from dvelib.own import load_predictor
 from dvelib.recipes import open_embedding
@@ -21,7 +27,7 @@ def test_each_is_small_and_knows_what_made_it(name):
     assert embedding.provenance["stored"] == "float16"
     assert embedding.provenance["trained_as"].startswith(embedding.spec.slug)
     assert len(embedding.history) > 10
-    assert (HERE / name / "weights.safetensors").stat().st_size < 750_000
+    assert (WEIGHTS_FOLDER / name / "weights.safetensors").stat().st_size < 750_000
     maps = embedding.network(torch.rand(1, 3, 50, 50))
     assert maps.shape == (1, embedding.spec.dimension, 25, 25) and maps.isfinite().all()
 
@@ -41,13 +47,13 @@ def test_other_names_are_answered_with_those_there_are():
 
 def test_the_package_itself_is_only_read(tmp_path, monkeypatch):
     monkeypatch.setenv("DVE_CACHE", str(tmp_path))
-    before = {path: path.stat().st_mtime for path in HERE.rglob("*")}
+    before = {path: path.stat().st_mtime for path in WEIGHTS_FOLDER.rglob("*")}
     folder = load_pretrained("smallnet-16d-plain").folder
     assert folder.is_relative_to(tmp_path)
     load_pretrained("smallnet-16d-plain")
-    assert {p: p.stat().st_mtime for p in HERE.rglob("*") if p.suffix != ".pyc"}.items() <= (
-        before.items()
-    )
+    assert {
+        p: p.stat().st_mtime for p in WEIGHTS_FOLDER.rglob("*") if p.suffix != ".pyc"
+    }.items() <= (before.items())
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]  # nothing half-written
 
 

@@ -84,8 +84,8 @@ def test_an_unknown_key_goes_before_the_one_it_left_missing():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("learning_rate", "3e-4", "'3e-4', which is text to YAML: write 0.0003"),
-        ("bias_lr", "1e-05", "'1e-05', which is text to YAML: write 0.00001"),
+        ("learning_rate", "3e-4", "'3e-4', which YAML reads as text: write 0.0003"),
+        ("bias_lr", "1e-05", "'1e-05', which YAML reads as text: write 0.00001"),
         ("learning_rate", "fast", "must be a valid number, got 'fast'"),
         ("batch", 8.0, "must be a valid integer, got 8.0"),
         ("batch", True, "must be a valid integer, got True"),
@@ -372,8 +372,10 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     assert refusal(read_yaml, ProfileSpec, path).startswith(f"{path} is not valid YAML: ")
 
 
-def test_a_missing_file_is_answered_with_those_that_exist(tmp_path):
+def test_a_missing_file_is_answered_with_the_existing_ones(tmp_path):
     message = refusal(read_yaml, ProfileSpec, PARAMS / "profiles" / "nope.yaml")
-    assert message.startswith(f"there is no parameter file {PARAMS}/profiles/nope.yaml; those that")
+    assert message.startswith(
+        f"there is no parameter file {PARAMS}/profiles/nope.yaml; the existing"
+    )
     assert all(path.stem in message for path in PROFILES)
-    assert refusal(read_yaml, ProfileSpec, tmp_path / "a.yaml").endswith("exist: none")
+    assert refusal(read_yaml, ProfileSpec, tmp_path / "a.yaml").endswith("ones are: none")

@@ -60,7 +60,7 @@ def test_an_unknown_profile_is_answered_with_the_known_ones(refused, command):
     message = refused(*command.split(), "--profile", "nope")
     assert "there is no parameter file" in message
     known = sorted(path.stem for path in (ROOT / "params" / "profiles").glob("*.yaml"))
-    assert message.endswith(f"profiles/nope.yaml; those that exist: {', '.join(known)}")
+    assert message.endswith(f"profiles/nope.yaml; the existing ones are: {', '.join(known)}")
 
 
 def test_data_that_is_needed_has_to_be_named(refused):

@@ -5,7 +5,7 @@ import pytest
 from dvelib.common.files import FAILURE, atomic_path, read_json, record_failure, write_json
 
 
-def test_a_file_takes_its_name_when_the_block_ends_well(tmp_path):
+def test_a_file_appears_when_the_block_ends_without_error(tmp_path):
     path = tmp_path / "new" / "folder" / "a.txt"
     with atomic_path(path) as temporary:
         temporary.write_text("whole")
@@ -26,7 +26,7 @@ def test_a_failed_block_leaves_the_old_file_and_nothing_else(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path):
+def test_a_value_that_json_cannot_hold_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.json"
     write_json(path, {"a": 1})
     with pytest.raises(TypeError):
@@ -42,7 +42,7 @@ def test_json_is_readable(tmp_path):
     assert json.loads(text) == {"name": "Müller", "values": [1, None]}
 
 
-def test_a_failure_is_on_record(tmp_path):
+def test_a_failure_is_recorded(tmp_path):
     record_failure(tmp_path / "embedding", "embedding a", "the loss is not finite")
     found = read_json(tmp_path / "embedding" / FAILURE)
     assert (found["what"], found["message"]) == ("embedding a", "the loss is not finite")

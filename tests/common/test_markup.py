@@ -1,4 +1,4 @@
-"""How a dataset is spoken of: by its own name and count, never passed off as another."""
+"""Texts about a dataset give its own name and count, and say where images are stand-ins."""
 
 import pytest
 
@@ -26,7 +26,7 @@ from dvelib.common.markup import data_name, data_text, duration
             "X, test split, 554 images (the published split has 689; lfpw 224 of 224, "
             "ibug 0 of 135)",
         ),
-        # As many images as published, and still not the published ones.
+        # The same number of images, but other images.
         (
             {"images": 1_000, "published": 1_000, "stand_in": "machine labels"},
             "X, test split, 1,000 images (standing in for the published split of 1,000: "
@@ -38,11 +38,11 @@ from dvelib.common.markup import data_name, data_text, duration
         ),
     ],
 )
-def test_counts_stand_beside_the_published_ones(facts, text):
+def test_the_text_gives_both_counts(facts, text):
     assert data_text({"dataset": "X", "split": "test"} | facts) == text
 
 
-def test_data_that_are_not_the_published_are_named_so():
+def test_the_name_marks_stand_ins_and_partial_splits():
     audit = {"dataset": "300-W", "images": 554, "published": 689, "complete": False}
     assert data_name(audit) == "300-W (554 of 689)"
     assert data_name(audit | {"stand_in": "others"}) == "300-W (stand-in)"
@@ -50,5 +50,5 @@ def test_data_that_are_not_the_published_are_named_so():
     assert data_name(audit | {"complete": True}) == "300-W"
 
 
-def test_durations_are_said_as_people_do():
+def test_durations_are_readable():
     assert [duration(s) for s in (5, 119, 200, 7260)] == ["5 s", "119 s", "3 min", "2 h 01 min"]

@@ -1,5 +1,7 @@
 import io
 import os
+import sys
+import types
 
 from dvelib.common import progress
 
@@ -22,7 +24,7 @@ def shown(monkeypatch, stream, **environment):
     return stream.getvalue()
 
 
-def test_everything_passes_through():
+def test_track_yields_every_item():
     assert list(progress.track(iter("abc"), 3, "letters", "letters")) == ["a", "b", "c"]
 
 
@@ -36,12 +38,12 @@ def test_a_log_gets_lines(monkeypatch):
     assert "\r" not in text and text.endswith("\n") and "pairs" in text
 
 
-def test_jobs_that_share_a_terminal_take_turns_by_lines(monkeypatch):
+def test_jobs_that_share_a_terminal_write_lines(monkeypatch):
     text = shown(monkeypatch, Terminal(), **{progress.LINES_ONLY: "1"})
     assert "\r" not in text and text.count("\n") >= 4
 
 
-def test_lines_are_for_the_while_of_a_batch(monkeypatch):
+def test_lines_only_restores_the_environment(monkeypatch):
     monkeypatch.delenv(progress.LINES_ONLY, raising=False)
     with progress.lines_only():
         assert os.environ[progress.LINES_ONLY]
@@ -55,7 +57,9 @@ def test_lines_are_for_the_while_of_a_batch(monkeypatch):
 def test_a_notebook_shows_a_widget_unless_it_runs_in_batch(monkeypatch):
     from tqdm.notebook import tqdm_notebook
 
-    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    shell = types.SimpleNamespace(kernel=object())
+    jupyter = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", jupyter)
     monkeypatch.delenv(progress.LINES_ONLY, raising=False)
     with progress.progress_bar(3, "work", "things", silent=True) as bar:
         assert isinstance(bar, tqdm_notebook)

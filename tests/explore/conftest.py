@@ -5,5 +5,5 @@ from dvelib.explore.explorer import Explorer
 
 @pytest.fixture(scope="session")
 def gallery():
-    """What comes along, on a dozen drawn faces."""
+    """The pretrained weights, on twelve synthetic faces."""
     return Explorer(drawn=12)

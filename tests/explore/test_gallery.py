@@ -10,21 +10,21 @@ def test_what_comes_along_is_there_at_once(gallery):
     assert gallery.pair() == ("SmallNet 64-d without exchange", "SmallNet 64-d with exchange")
     assert list(gallery.regressors) == ["SmallNet 64-d with exchange"]
     assert gallery.landmark_names[2] == "nose"
-    assert "SmallNet 16-d with exchange" in gallery.words() and not gallery.notes
+    assert "SmallNet 16-d with exchange" in gallery.summary() and not gallery.notes
 
 
 def test_a_study_without_trainings_says_so_and_shows_what_comes_along(tmp_path):
     gallery = Explorer("smoke", outputs=tmp_path)
     assert len(gallery.embeddings) == 4
-    assert "has trained no embedding yet" in gallery.words()
-    assert "make study PROFILE=smoke" in gallery.words()
+    assert "has no trained embedding yet" in gallery.summary()
+    assert "make study PROFILE=smoke" in gallery.summary()
 
 
 def test_ones_own_pictures_need_no_landmarks(tmp_path):
     draw_folder(tmp_path / "things", 5)
     gallery = Explorer(images=tmp_path / "things")
     assert (len(gallery.faces), gallery.landmarks, gallery.landmark_names) == (5, None, ())
-    assert "5 images" in gallery.words()
+    assert "5 images" in gallery.summary()
     assert "dve annotate" in gallery.errors().still()
     assert "left eye" in gallery.keypoints().still()
 
@@ -38,7 +38,7 @@ def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
     gallery = Explorer(images=folder)
     assert gallery.landmark_names == ("ear", "tail")
     assert not gallery.regressors  # five landmarks do not fit two
-    assert "No landmark regressor fits" in gallery.keypoints().still()
+    assert "No landmark regressor matches" in gallery.keypoints().still()
 
 
 def test_a_landmark_that_one_face_alone_has_asks_nothing_to_begin_with(tmp_path):
@@ -86,7 +86,7 @@ def test_names_of_files_and_landmarks_are_text_and_not_markup(tmp_path):
     (folder / "landmarks.csv").write_text("\n".join(lines))
     write_names(folder, ["<i>", "b", "c", "d", "e"])
     gallery = Explorer(images=folder)
-    assert "&lt;b&gt;" in gallery.errors().said.value
-    assert "&lt;i&gt;" in gallery.keypoints().said.value
+    assert "&lt;b&gt;" in gallery.errors().status_line.value
+    assert "&lt;i&gt;" in gallery.keypoints().status_line.value
     for text in (gallery.errors().still(), gallery.keypoints().still(), gallery.matches().still()):
         assert "<b>" not in text and "<i>" not in text

@@ -26,8 +26,8 @@ def click(panel, x, y):
 
 def test_it_begins_with_a_landmark_and_says_what_is_seen(panel):
     assert panel.landmark.label in panel.gallery.landmark_names
-    assert "SmallNet 64-d without exchange: off by" in panel.said.value
-    assert 'role="status"' in panel.said.value
+    assert "SmallNet 64-d without exchange: mean error" in panel.status_line.value
+    assert 'role="status"' in panel.status_line.value
 
 
 def test_a_click_asks_for_that_point_on_both_sides(panel):
@@ -43,16 +43,16 @@ def test_a_click_asks_for_that_point_on_both_sides(panel):
 
 
 def test_a_click_beside_the_faces_changes_nothing(panel):
-    before = panel.said.value
+    before = panel.status_line.value
     click(panel, 51, 51)
     panel._clicked(SimpleNamespace(inaxes=None, xdata=None, ydata=None))
-    assert panel.said.value == before
+    assert panel.status_line.value == before
 
 
 def test_sliders_ask_the_same(panel):
     panel.ask(0, (25, 25))
     panel.x.value = 11
-    assert "Face 0, (11, 25)" in panel.said.value
+    assert "Face 0, (11, 25)" in panel.status_line.value
     before = panel.sides[0].exchanged.get_offsets().copy()
     panel.auxiliary.value = 7
     assert (panel.sides[0].exchanged.get_offsets() != before).any()
@@ -111,9 +111,9 @@ def test_lab_gets_the_widget_and_a_page_the_pictures(panel):
 
 def test_stills_leave_the_panel_as_it_was(panel):
     panel.ask(3, (10, 20))
-    before = panel.said.value
+    before = panel.status_line.value
     panel.stills()
-    assert panel.said.value == before
+    assert panel.status_line.value == before
 
 
 def test_without_sliders_moved_pairs_are_those_of_training(gallery):
@@ -130,9 +130,9 @@ def test_no_warp_moves_nothing(gallery):
     panel = gallery.warps()
     for part in panel.parts.values():
         part.value = 0
-    assert "move by 0.0 px" in panel.said.value
+    assert "move by 0.0 px" in panel.status_line.value
     panel.crop.value = 0
-    assert "move by 0.0 px" in panel.said.value
+    assert "move by 0.0 px" in panel.status_line.value
 
 
 def test_faces_are_in_order_of_their_errors(gallery):
@@ -140,28 +140,28 @@ def test_faces_are_in_order_of_their_errors(gallery):
     heights = panel.dots.get_offsets()[:, 1]
     assert (np.diff(heights) >= 0).all() and len(heights) == 12
     panel._clicked(SimpleNamespace(inaxes=panel.chart, xdata=10.7, ydata=0))
-    assert panel.rank.value == 11 and "number 12 of 12" in panel.said.value
+    assert panel.rank.value == 11 and "rank 12 of 12" in panel.status_line.value
     worst = panel.errors(panel.label.value, -1).max()
-    assert f"{worst:.1f} %" in panel.said.value
+    assert f"{worst:.1f} %" in panel.status_line.value
 
 
 def test_the_button_trains_and_offers_the_embedding(gallery, tmp_path, monkeypatch):
     small = Explorer(embeddings=["smallnet-16d-plain"])
     small.faces = open_dataset("synthetic", None, "test", size=70, crop=10, limit=8)
-    monkeypatch.setattr(training_panel, "DRAWN", 8)
+    monkeypatch.setattr(training_panel, "TRAINING_FACES", 8)
     matches, panel = small.matches(4), small.training()
     panel.folder = tmp_path
     panel.steps.options = {"two": 2}
     panel.button.click()
-    assert "can be chosen above" in panel.said.value and not panel.button.disabled
+    assert "is now selected on the right" in panel.status_line.value and not panel.button.disabled
     assert matches.labels[0].value == "SmallNet 16-d without exchange"
     assert matches.labels[1].value == "SmallNet 16-d with exchange"
     assert list(tmp_path.glob("smallnet-16d-exchange-seed0-*/weights.safetensors"))
 
 
 def test_a_training_that_cannot_be_says_why(gallery, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_panel, "DRAWN", 4)  # fewer than a batch
+    monkeypatch.setattr(training_panel, "TRAINING_FACES", 4)  # fewer than a batch
     panel = gallery.training()
     panel.folder = tmp_path
     panel.train()
-    assert "fewer than batch 8" in panel.said.value and not panel.button.disabled
+    assert "fewer than batch 8" in panel.status_line.value and not panel.button.disabled

@@ -89,5 +89,5 @@ def test_faces_of_another_size_are_refused(gallery):
 
 def test_one_face_is_too_few(gallery):
     faces = open_dataset("synthetic", None, "test", size=70, crop=10, limit=1)
-    with pytest.raises(StudyError, match="has 1 pictures: exploring takes two"):
+    with pytest.raises(StudyError, match="has 1 picture.s.: the explorer needs at least two"):
         Scene(gallery.embeddings, faces)

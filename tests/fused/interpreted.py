@@ -1,7 +1,7 @@
-"""The GPU's kernels, interpreted on the CPU, against the tiled form.
+"""The GPU kernels, interpreted on the CPU, agree with the tiled form.
 
-Not collected by itself: Triton decides when it is imported whether it interprets, so
-`test_fused_loss` runs this file in a process of its own.
+Not collected by itself: Triton chooses interpretation when it is imported, so `test_loss` runs
+this file in a separate process.
 """
 
 import pytest
@@ -13,7 +13,7 @@ from tests.golden_data import relative
 
 
 def problem(side=9, dimension=5, batch=2, dtype=torch.float32):
-    """Descriptors of a batch, more than one block of them, and positions, one met exactly."""
+    """Descriptors in more than one block, and positions; one position is exactly a pixel."""
     generator = torch.Generator().manual_seed(0)
     pixels = side * side
     vectors = torch.randn(3, batch, pixels, dimension, generator=generator).mul(0.7).to(dtype)
@@ -42,16 +42,16 @@ def value_and_gradients(form, vectors, exchange, expected, power):
 @pytest.mark.parametrize("power", [0.5, 1.0])
 def test_kernels_agree_with_tiles(side, dimension, dtype, tolerance, exchange, power):
     vectors, expected = problem(side, dimension, dtype=dtype)
-    ours, tiled = (
+    fused, tiled = (
         value_and_gradients(form, vectors, exchange, expected, power)
         for form in (fused_loss.ExpectedDistance, _ExpectedDistance)
     )
-    assert ours[0].item() == pytest.approx(tiled[0].item(), rel=tolerance)
-    for mine, other in zip(ours[1], tiled[1], strict=True):
-        assert relative(mine.float(), other.float()) < tolerance
+    assert fused[0].item() == pytest.approx(tiled[0].item(), rel=tolerance)
+    for gradient, reference in zip(fused[1], tiled[1], strict=True):
+        assert relative(gradient.float(), reference.float()) < tolerance
 
 
-def test_without_gradients_only_the_value_is_found():
+def test_value_without_gradients():
     vectors, expected = problem()
     with torch.no_grad():
         value = fused_loss.ExpectedDistance.apply(*vectors, expected, 2, 0.5)
@@ -59,5 +59,5 @@ def test_without_gradients_only_the_value_is_found():
     assert value.item() == pytest.approx(tiled.item(), rel=1e-5)
 
 
-def test_kernels_that_work_prove_themselves():
+def test_the_check_accepts_working_kernels():
     assert fused_loss._agrees(torch.device("cpu"), _ExpectedDistance)

@@ -1,4 +1,4 @@
-"""The fused loss: right where interpreted, compiled for a GPU, and not used where it fails."""
+"""The fused loss is correct when interpreted, compiles for a GPU and is not used if it fails."""
 
 import os
 import subprocess
@@ -28,8 +28,8 @@ def test_kernels_agree_with_tiles_where_they_are_interpreted():
     assert result.returncode == 0, result.stdout[-3000:]
 
 
-def test_kernels_compile_for_a_gpu_that_is_not_here():
-    """To machine code for compute capability 9.0, both precisions, without a GPU."""
+def test_kernels_compile_without_a_gpu():
+    """Machine code for compute capability 9.0, in both precisions."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
@@ -55,7 +55,7 @@ def test_kernels_compile_for_a_gpu_that_is_not_here():
             assert ("mma" in made.asm["ptx"]) == (kind == "bf16")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is there")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
 @pytest.mark.parametrize("dimension", [3, 64])
 def test_a_gpu_agrees_with_double_precision(dtype, tolerance, dimension):
@@ -69,17 +69,17 @@ def test_a_gpu_agrees_with_double_precision(dtype, tolerance, dimension):
         value = exchange_loss(first, second, positions)
         results.append((value, *torch.autograd.grad(value, (first, second))))
     assert fused_loss.is_supported(maps.cuda(), _ExpectedDistance)
-    for ours, exact in zip(*results, strict=True):
-        assert relative(ours.double().cpu(), exact) < tolerance
+    for fused, exact in zip(*results, strict=True):
+        assert relative(fused.double().cpu(), exact) < tolerance
 
 
-def test_the_cpu_keeps_to_tiles():
+def test_a_cpu_uses_the_tiled_form():
     assert not fused_loss.is_supported(torch.zeros(1), _ExpectedDistance)
 
 
-def test_kernels_that_fail_are_not_used_and_said_so():
-    """Without a GPU nothing launches: the proof fails, with a warning, and tiles go on."""
-    with warnings.catch_warnings(record=True) as said:
+def test_kernels_that_fail_are_not_used_and_give_a_warning():
+    """On a CPU the kernels cannot be launched, so the check fails."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert not fused_loss._agrees.__wrapped__(torch.device("cpu"), _ExpectedDistance)
-    assert "the tiled form is used" in str(said[0].message)
+    assert "the tiled loss is used instead" in str(caught[0].message)

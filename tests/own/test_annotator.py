@@ -29,9 +29,9 @@ def test_suggestions_come_first_evenly_spaced_then_the_labelled(folder):
     annotator = Annotator(folder, suggest=3)
     numbers = [int(name[1:3]) for name in annotator.order]
     assert numbers == [0, 3, 6, 8, 1, 2, 4, 5, 7]
-    assert annotator.where() == "1 of 3 suggested pictures, 1 labelled so far: p00.png"
+    assert annotator.progress_text() == "1 of 3 suggested pictures, 1 annotated so far: p00.png"
     annotator.show(3)
-    assert annotator.where() == "1 of 6 more pictures, 1 labelled so far: p08.png"
+    assert annotator.progress_text() == "1 of 6 other pictures, 1 annotated so far: p08.png"
 
 
 def test_clicks_are_saved_one_by_one_and_the_next_landmark_follows(folder):
@@ -44,11 +44,11 @@ def test_clicks_are_saved_one_by_one_and_the_next_landmark_follows(folder):
     annotator.place(50, 60)
     assert lines(folder) == ["p00.png,train,10.25,20.00,30.00,40.00,50.00,60.00"]
     assert annotator.landmark is None
-    assert annotator.what().startswith("All set.")
-    with pytest.raises(StudyError, match="every landmark is set: choose one to move"):
+    assert annotator.click_text().startswith("All landmarks are set.")
+    with pytest.raises(StudyError, match="all landmarks are set: select one to move"):
         annotator.place(0, 0)
     annotator.choose(1)
-    assert annotator.what() == "Click to move landmark 1."
+    assert annotator.click_text() == "Click to move landmark 1."
     annotator.place(31, 41)
     np.testing.assert_array_equal(annotator.points, [[10.25, 20], [31, 41], [50, 60]])
     assert annotator.landmark is None
@@ -172,11 +172,11 @@ def test_a_click_lands_on_the_pixel_it_meant(widget, folder):
     click(widget, 12.5, 33.25)
     click(widget, 79, 0)
     assert lines(folder) == ["p00.png,train,12.50,33.25,79.00,0.00"]
-    assert widget.what.value.startswith("All set.")
+    assert widget.what.value.startswith("All landmarks are set.")
     assert [text for text, _ in widget.list.options] == ["● tip", "● tail"]
     click(widget, 5, 5)
     assert widget.what.value == (
-        "every landmark is set: choose one to move, or go to the next picture"
+        "all landmarks are set: select one to move, or go to the next picture"
     )
     assert lines(folder) == ["p00.png,train,12.50,33.25,79.00,0.00"]
 

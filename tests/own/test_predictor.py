@@ -104,7 +104,7 @@ def test_the_regressors_folder_is_all_it_needs(place, found):
 
 def test_an_embedding_that_is_gone_is_said_in_a_sentence(place):
     shutil.rmtree(place / "things-regressor" / "embedding")
-    with pytest.raises(StudyError, match="the embedding that the regressor .* is gone: it was in"):
+    with pytest.raises(StudyError, match="the embedding of the regressor in .* is missing: put"):
         load_predictor(place / "things-regressor", "cpu")
 
 
@@ -186,7 +186,7 @@ def test_without_what_draws_there_is_a_file_and_no_sheet(place, found, monkeypat
     said = []
     predicted = predict_folder(found, place / "things", say=said.append)
     assert predicted.sheet is None and predicted.path.exists()
-    assert said[-1].startswith("no sheet was drawn, for")
+    assert said[-1].startswith("no sheet was drawn: ")
 
 
 def test_a_folder_of_broken_pictures_is_said_in_a_sentence(found, tmp_path):

@@ -1,4 +1,4 @@
-"""Figures of landmark regression draw each point where it is, and say what does not fit."""
+"""Figures of landmark regression draw each point at its position, and check their arguments."""
 
 import matplotlib
 import numpy as np
@@ -71,7 +71,7 @@ class TestPredictedLandmarks:
         np.testing.assert_allclose(lines.get_segments(), torch.stack([truth, predicted], 1))
         assert len(rings.get_facecolor()) == 0 and len(dots.get_facecolor()) == 1
 
-    def test_marks_are_smaller_where_there_are_many(self):
+    def test_marks_of_many_landmarks_are_smaller(self):
         few, many = (
             drawn(plots.predicted_landmarks(**self.arguments(count)))[0].collections[1]
             for count in (5, 68)
@@ -88,7 +88,8 @@ class TestPredictedLandmarks:
     def test_a_face_without_any_point(self):
         arguments = self.arguments()
         arguments["truth"][:] = arguments["predicted"][:] = torch.nan
-        drawn(plots.predicted_landmarks(**arguments))
+        lines, rings, dots = drawn(plots.predicted_landmarks(**arguments))[0].collections
+        assert [len(lines.get_segments()), len(offsets(rings)), len(offsets(dots))] == [0, 0, 0]
 
     def test_a_prediction_outside_the_picture_is_counted_not_drawn(self):
         arguments = self.arguments()
@@ -112,13 +113,13 @@ class TestPredictedLandmarks:
             ({"images": torch.zeros(3, SIDE, SIDE)}, r"images must be \[N,3,S,S\]"),
             ({"truth": torch.zeros(2, 5, 2)}, r"truth must be \[3,K,2\]"),
             ({"predicted": torch.zeros(3, 4, 2)}, r"predicted must be \[3,5,2\]"),
-            ({"titles": ["one"]}, "titles must be one for each of 3 images, got 1"),
-            ({"rows": {"best": 1, "worst": 1}}, "rows must share out 3 images"),
-            ({"rows": {"best": 3, "worst": 0}}, "rows must share out 3 images"),
-            ({"rows": {}}, "rows must share out 3 images"),
+            ({"titles": ["one"]}, "titles must have one entry per 3 images, got 1"),
+            ({"rows": {"best": 1, "worst": 1}}, "rows must be counts that add up to 3"),
+            ({"rows": {"best": 3, "worst": 0}}, "rows must be counts that add up to 3"),
+            ({"rows": {}}, "rows must be counts that add up to 3"),
         ],
     )
-    def test_says_what_does_not_fit(self, changed, message):
+    def test_wrong_shapes_are_refused(self, changed, message):
         with pytest.raises(ValueError, match=message):
             plots.predicted_landmarks(**(self.arguments() | changed))
 
@@ -150,22 +151,22 @@ class TestErrorPerLandmark:
         *panels, bar = drawn(figure)
         assert len(panels) == 8  # two rows of four
         assert [len(axis.collections) for axis in panels] == [1, 1, 1, 1, 1, 0, 0, 0]
-        assert panels[0].get_title() == "3-d\nmean 4.5 %, worst 6.0 %"
+        assert panels[0].get_title() == "3-d\nmean 4.5 %, largest 6.0 %"
         assert panels[0].get_aspect() == 1 and panels[0].yaxis_inverted()
         assert bar.get_xlim() == (0, 70) and "inter-ocular" in bar.get_xlabel()
 
-    def test_area_and_place_of_a_dot_are_those_of_its_landmark(self):
+    def test_area_and_position_of_a_dot_are_those_of_its_landmark(self):
         errors, shape = np.arange(1, 13.0), points(12)
         panel = drawn(plots.error_per_landmark({"3-d": errors}, None, shape))[0]
         (dots,) = panel.collections
         np.testing.assert_allclose(offsets(dots), shape.flip(0))  # the largest lies lowest
         np.testing.assert_allclose(dots.get_sizes() / dots.get_sizes()[0], errors[::-1] / 12)
 
-    def test_the_worst_landmark_is_named(self):
+    def test_the_landmark_with_the_largest_error_is_named(self):
         errors, names = np.ones(12), [f"point {k}" for k in range(12)]
         errors[7] = 12
         panel = drawn(plots.error_per_landmark({"3-d": errors}, names, points(12)))[0]
-        assert panel.get_title() == "3-d\nmean 1.9 %\nworst 12.0 % (point 7)"
+        assert panel.get_title() == "3-d\nmean 1.9 %\nlargest 12.0 % (point 7)"
 
     @pytest.mark.parametrize("count", [5, 12])
     def test_missing_errors_are_not_drawn(self, count):
@@ -182,17 +183,17 @@ class TestErrorPerLandmark:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"errors": {}}, r"errors must be \[K\]"),
+            ({"errors": {}}, r"errors must hold an array \[K\]"),
             ({"errors": {"a": []}}, r"errors\['a'\] must be \[K\], K > 0"),
             ({"errors": {"a": np.ones((3, 4))}}, r"errors\['a'\] must be \[12\], got \[3, 4\]"),
             ({"errors": {"a": np.ones(12), "b": [1]}}, r"errors\['b'\] must be \[12\], got \[1\]"),
             ({"reference": {"a": np.ones(5)}}, r"reference\['a'\] must be \[12\]"),
-            ({"names": ["nose"]}, "names must be one for each of 12 landmarks"),
+            ({"names": ["nose"]}, "names must have one entry per 12 landmarks"),
             ({"shape": None}, r"shape must be \[12,2\] for 12 landmarks, got None"),
             ({"shape": np.ones((2, 12))}, r"shape must be \[12,2\] for 12 landmarks"),
         ],
     )
-    def test_says_what_does_not_fit(self, changed, message):
+    def test_wrong_shapes_are_refused(self, changed, message):
         arguments = {"errors": {"a": np.ones(12)}, "shape": points(12)}
         with pytest.raises(ValueError, match=message):
             plots.error_per_landmark(**(arguments | changed))
@@ -207,14 +208,14 @@ class TestVirtualKeypoints:
             "truth": points(2, count),
         }
 
-    def test_a_row_a_face_and_a_panel_a_landmark(self):
+    def test_each_face_is_a_row_and_each_landmark_a_panel(self):
         names = ["left eye", "right eye", "nose", "mouth, left", "mouth, right"]
         figure = plots.virtual_keypoints(**self.arguments(), names=names)
         axes = drawn(figure)
         assert len(axes) == 2 * 6
         assert [axis.get_title() for axis in axes[:6]] == ["predicted", *names]
         assert texts(axes[0]) == ["1", "2", "3", "4", "5"]
-        assert legend(figure) == ["virtual points (7 for each landmark)", "predicted", "true"]
+        assert legend(figure) == ["virtual keypoints (7 per landmark)", "predicted", "true"]
 
     def test_some_of_68(self):
         chosen, every = [30, 36, 45], self.arguments(68)
@@ -262,10 +263,10 @@ class TestVirtualKeypoints:
             ({"virtual": torch.zeros(2, 4, VIRTUAL, 2)}, r"virtual must be \[2,5,V,2\]"),
             ({"virtual": torch.zeros(2, 5, 2)}, r"virtual must be \[2,5,V,2\]"),
             ({"truth": torch.zeros(2, 4, 2)}, r"truth must be \[2,5,2\]"),
-            ({"names": ["nose"]}, "names must be one for each of 5 landmarks"),
+            ({"names": ["nose"]}, "names must have one entry per 5 landmarks"),
         ],
     )
-    def test_says_what_does_not_fit(self, changed, message):
+    def test_wrong_shapes_are_refused(self, changed, message):
         with pytest.raises(ValueError, match=message):
             plots.virtual_keypoints(**(self.arguments() | changed))
 

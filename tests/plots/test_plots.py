@@ -1,4 +1,4 @@
-"""Figures have the panels they should, and say what is wrong with shapes that do not fit."""
+"""Figures have the expected panels, and refuse arguments of wrong shapes."""
 
 import matplotlib
 import numpy as np
@@ -27,7 +27,7 @@ def no_style_leaks():
 
 
 def drawn(figure):
-    """Draws the figure, so that an error in its artists shows here; returns its axes."""
+    """Draws the figure, which raises errors of its artists; returns its axes."""
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
     return figure.axes
@@ -38,7 +38,7 @@ def points(images, count=5):
 
 
 class TestFacesGrid:
-    def test_one_panel_an_image(self, faces):
+    def test_each_image_is_a_panel(self, faces):
         axes = drawn(plots.faces_grid(faces, ["a", "b", "c"], columns=2, landmarks=points(3)))
         assert len(axes) == 4
         assert [axis.get_title() for axis in axes] == ["a", "b", "c", ""]
@@ -53,19 +53,20 @@ class TestFacesGrid:
         [
             ({"images": torch.zeros(3, SIDE, SIDE)}, "images must be"),
             ({"images": torch.zeros(0, 3, SIDE, SIDE)}, "N > 0"),
-            ({"titles": ["one"]}, "titles must be one for each of 3"),
+            ({"titles": ["one"]}, "titles must have one entry per 3"),
             ({"landmarks": torch.zeros(2, 5, 2)}, r"landmarks must be \[3,K,2\]"),
         ],
     )
-    def test_says_what_does_not_fit(self, faces, arguments, message):
+    def test_wrong_shapes_are_refused(self, faces, arguments, message):
         with pytest.raises(ValueError, match=message):
             plots.faces_grid(**({"images": faces} | arguments))
 
 
 class TestWarpExamples:
-    def test_three_panels_a_pair(self, faces):
+    def test_each_pair_has_three_panels(self, faces):
         axes = drawn(plots.warp_examples(faces, faces.float(), torch.ones(3, SIDE, SIDE, 2)))
-        assert len(axes) == 9
+        titles = [axis.get_title() for axis in axes]
+        assert titles == ["first view", "second view", "first to second", *[""] * 6]
 
     def test_dots_of_the_second_view_are_moved_by_the_flow(self, faces):
         flow = torch.zeros(3, SIDE, SIDE, 2)
@@ -74,17 +75,20 @@ class TestWarpExamples:
         moved = second.collections[0].get_offsets() - first.collections[0].get_offsets()
         np.testing.assert_allclose(moved, np.tile([3.0, -2.0], (len(moved), 1)))
 
-    def test_says_what_does_not_fit(self, faces):
-        with pytest.raises(ValueError, match="second must be shaped as first"):
+    def test_wrong_shapes_are_refused(self, faces):
+        with pytest.raises(ValueError, match="second must have the shape of first"):
             plots.warp_examples(faces, faces[:2], torch.zeros(3, SIDE, SIDE, 2))
         with pytest.raises(ValueError, match=r"flow must be \[3, 20, 20, 2\]"):
             plots.warp_examples(faces, faces, torch.zeros(3, 2, SIDE, SIDE))
 
 
 class TestDescriptorMaps:
-    def test_a_row_of_faces_then_one_an_embedding(self, faces):
+    def test_a_row_of_faces_then_one_per_embedding(self, faces):
         features = {"wide": torch.randn(3, 16, 10, 10), "3-d": torch.randn(3, 3, 10, 10)}
-        assert len(drawn(plots.descriptor_maps(faces, features))) == 9
+        axes = drawn(plots.descriptor_maps(faces, features))
+        assert [axis.texts[0].get_text() for axis in axes[::3]] == ["faces", "wide", "3-d"]
+        shown = axes[8].images[0].get_array()
+        np.testing.assert_allclose(shown, descriptor_colours(features["3-d"].numpy())[2])
 
     def test_equal_descriptors_have_equal_colours_on_every_face(self):
         maps = np.random.default_rng(0).normal(size=(1, 16, 8, 8))
@@ -99,10 +103,13 @@ class TestDescriptorMaps:
         np.testing.assert_allclose(descriptor_colours(maps)[0, 0, 0], [0.5, 1, 0.5])
 
     @pytest.mark.parametrize("dimension", [1, 2])
-    def test_fewer_than_three_dimensions(self, dimension):
-        assert descriptor_colours(np.ones((1, dimension, 2, 2))).shape == (1, 2, 2, 3)
+    def test_fewer_than_three_dimensions_use_fewer_colours(self, dimension):
+        maps = np.random.default_rng(0).normal(size=(1, dimension, 8, 8))
+        colours = descriptor_colours(maps)
+        assert colours.shape == (1, 8, 8, 3)
+        assert (colours.std(axis=(0, 1, 2)) > 0).tolist() == [k < dimension for k in range(3)]
 
-    def test_says_what_does_not_fit(self, faces):
+    def test_wrong_shapes_are_refused(self, faces):
         with pytest.raises(ValueError, match=r"features\['wide'\] must be \[3,D,H,W\]"):
             plots.descriptor_maps(faces, {"wide": torch.randn(2, 16, 10, 10)})
 
@@ -126,7 +133,7 @@ class TestMatches:
         line = axes[1].lines[4].get_xydata()
         np.testing.assert_allclose(line, torch.stack([found[0, 4], truth[0, 4]]), rtol=1e-6)
 
-    def test_says_what_does_not_fit(self, faces):
+    def test_wrong_shapes_are_refused(self, faces):
         with pytest.raises(ValueError, match=r"truth must be \[3,5,2\]"):
             plots.matches(faces[0], faces, points(1)[0], {"x": points(3)}, points(3, 4))
         with pytest.raises(ValueError, match=r"matched\['x'\] must be \[3,5,2\]"):
@@ -153,10 +160,14 @@ class TestCharts:
     def test_error_bars_without_intervals_or_ours(self):
         frame = bars()
         frame[["low", "high"]] = np.nan
-        drawn(plots.error_bars(frame))
-        drawn(plots.error_bars(frame[frame["kind"] == "paper"]))
+        figure = plots.error_bars(frame)
+        drawn(figure)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["paper", "ours"]
+        figure = plots.error_bars(frame[frame["kind"] == "paper"])
+        drawn(figure)
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["paper"]
 
-    def test_error_bars_say_what_does_not_fit(self):
+    def test_error_bars_refuse_wrong_arguments(self):
         with pytest.raises(ValueError, match="lacks the columns high"):
             plots.error_bars(bars().drop(columns="high"))
         with pytest.raises(ValueError, match="kind must be 'paper' or 'ours', got 'theirs'"):
@@ -170,7 +181,7 @@ class TestCharts:
         np.testing.assert_allclose(y, [0, 1 / 3, 2 / 3, 1, 1])
         assert len(axis.lines) == 2
 
-    def test_cumulative_error_says_what_does_not_fit(self):
+    def test_cumulative_error_refuses_wrong_shapes(self):
         with pytest.raises(ValueError, match="errors of 'with'"):
             plots.cumulative_error({"with": np.zeros((2, 2))})
 
