@@ -32,7 +32,7 @@ app = App(
 # In this order in the help.
 _GROUPS = {
     "Train and use": (train.app, regress.app, pictures.annotate, pictures.predict, measure.match),
-    "The study": (study.plan, study.study, study.site, study.publish, pages.app),
+    "The study": (study.plan, study.study, study.site, study.publish, study.adopt, pages.app),
     "Data and published models": (datasets.fetch, datasets.check, datasets.fetch_model),
     "Other": (measure.bench,),
 }

@@ -13,7 +13,7 @@ from dvelib.common.errors import StudyError
 if TYPE_CHECKING:
     from dvelib.study.plan import Study
 
-__all__ = ["plan", "publish", "site", "study"]
+__all__ = ["adopt", "plan", "publish", "site", "study"]
 
 
 def plan(*, measure: bool = False, options: StudyOptions = DEFAULT_STUDY) -> None:
@@ -61,6 +61,23 @@ def _report_missing_data(study: Study) -> int:
     page = write_missing_page(study)
     print(f"dve: nothing was run; {page} lists the missing data", file=sys.stderr)
     return 2
+
+
+def adopt(*, options: StudyOptions = DEFAULT_STUDY) -> None:
+    """Rename trainings that an earlier version of the code had named, so that they are found.
+
+    Only trainings whose numbers the present code would give again are renamed.
+    """
+    from dvelib.pages.publish import rename_published
+    from dvelib.study.earlier_names import adopt
+
+    study = options.load()
+    moved = adopt(study)
+    for old, new in moved:
+        print(f"{old} is now {new}")
+    print(f"{len(moved)} trainings renamed in {study.outputs}")
+    if changed := rename_published(study):
+        print(f"present names written into {len(changed)} published results of {study.name}")
 
 
 def site(*, options: StudyOptions = DEFAULT_STUDY) -> None:

@@ -25,10 +25,11 @@ from dvelib.pages.numbers_csv import numbers_csv
 from dvelib.pages.readme import MATCHING, results_text, speed_text, summary_text
 from dvelib.pages.verdicts import claims_text, judge
 from dvelib.plots import faces_grid, matches
+from dvelib.study.earlier_names import present_names
 from dvelib.study.plan import Study
 from dvelib.tables.matching_table import MatchingTable
 from dvelib.tables.measures import matching_measure
-from dvelib.tables.results import TableResults, read_results, write_results
+from dvelib.tables.results import RowResults, TableResults, read_results, write_results
 
 __all__ = [
     "leading_results",
@@ -36,6 +37,7 @@ __all__ = [
     "publish_benchmark",
     "publish_weights",
     "published_results",
+    "rename_published",
     "write_texts",
 ]
 
@@ -96,6 +98,31 @@ def write_texts(folder: Path, opening: str) -> None:
 def published_results(folder: Path) -> list[TableResults]:
     """The results of a published study, by the names of its tables."""
     return [read_results(path) for path in sorted(folder.glob("*.json"))]
+
+
+def rename_published(study: Study) -> list[Path]:
+    """Write present names of trainings into a study's published results; returns what changed.
+
+    See `dvelib.study.earlier_names`.
+    """
+    names, changed = present_names(study), []
+    for path in sorted((PUBLISHED / study.name).glob("*.json")):
+        results = read_results(path)
+        rows = tuple(_renamed(row, names) for row in results.rows)
+        if rows != results.rows:
+            write_results(path, results.model_copy(update={"rows": rows}))
+            changed.append(path)
+    if changed:
+        folder = PUBLISHED / study.name
+        _write(folder / "results.csv", numbers_csv(published_results(folder)))
+    return changed
+
+
+def _renamed(row: RowResults, names: dict[str, str]) -> RowResults:
+    embeddings, regressors = (
+        tuple(names.get(name, name) for name in held) for held in (row.embeddings, row.regressors)
+    )
+    return row.model_copy(update={"embeddings": embeddings, "regressors": regressors})
 
 
 def leading_results() -> str:

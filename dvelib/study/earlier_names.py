@@ -20,7 +20,7 @@ from dvelib.data import SYNTHETIC, content_of_split
 from dvelib.data.synthetic_dataset import DEFAULT_COUNT
 from dvelib.study.plan import Study, data_folder
 
-__all__ = ["adopt", "earlier_names", "rename_in_results"]
+__all__ = ["adopt", "earlier_names", "present_names"]
 
 RECORD = Path(__file__).parent / "earlier_code.json"
 
@@ -49,16 +49,12 @@ def adopt(study: Study) -> list[tuple[str, str]]:
     return moved
 
 
-def rename_in_results(study: Study, results: dict) -> dict:
-    """Recorded results with the present names of embeddings and regressors in their rows."""
-    names = {
-        old: new for earlier in _versions() for old, new in earlier_names(study, earlier).items()
-    }
-    rows = [
-        row | {kind: [names.get(n, n) for n in row[kind]] for kind in ("embeddings", "regressors")}
-        for row in results["rows"]
-    ]
-    return results | {"rows": rows}
+def present_names(study: Study) -> dict[str, str]:
+    """By every earlier name of a study's trainings, the present one."""
+    names: dict[str, str] = {}
+    for earlier in _versions():
+        names |= earlier_names(study, earlier)
+    return names
 
 
 def earlier_names(study: Study, earlier: dict) -> dict[str, str]:

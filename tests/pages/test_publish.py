@@ -6,6 +6,7 @@ from dvelib.pages import publish
 from dvelib.pages.numbers_csv import numbers_csv
 from dvelib.pages.readme import results_text, speed_text
 from dvelib.pages.verdicts import claims_text, judge
+from dvelib.study.earlier_names import present_names
 from dvelib.study.plan import Study
 from tests.recorded import table_names
 
@@ -54,3 +55,18 @@ def test_pictures_of_the_readme_are_there():
         assert path in text and (ROOT / path).exists()
     for path in publish.PUBLISHED.glob("*/matches.png"):
         assert "](matches.png)" in path.with_name("README.md").read_text()
+
+
+def test_published_results_get_present_names(tmp_path, monkeypatch):
+    study = Study.load("quick")
+    old, new = next(iter(present_names(study).items()))
+    path = publish.PUBLISHED / "quick" / "ablation_exchange_matching.json"
+    results = publish.read_results(path)
+    row = results.rows[0].model_copy(update={"embeddings": (old, "another")})
+    changed = results.model_copy(update={"rows": (row, *results.rows[1:])})
+    monkeypatch.setattr(publish, "PUBLISHED", tmp_path)
+    publish.write_results(tmp_path / "quick" / path.name, changed)
+    assert publish.rename_published(study) == [tmp_path / "quick" / path.name]
+    held = publish.read_results(tmp_path / "quick" / path.name)
+    assert held.rows[0].embeddings == (new, "another")
+    assert publish.rename_published(study) == []

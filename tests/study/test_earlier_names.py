@@ -1,11 +1,9 @@
 """Trainings named by code get their present names."""
 
-import json
-
 import pytest
 
 from dvelib.common.files import ROOT, read_json, write_json
-from dvelib.study.earlier_names import adopt, earlier_names, rename_in_results
+from dvelib.study.earlier_names import adopt, earlier_names
 from dvelib.study.plan import Study
 
 RECORD = ROOT / "dvelib" / "study" / "earlier_code.json"
@@ -43,7 +41,7 @@ def test_adopting_moves_finished_trainings_and_their_references(versions, tmp_pa
         (present[embedding], embedding),
         (present[regressor], regressor),
     }
-    held = json.loads((study.regressor_folder(regressor) / "specification.json").read_text())
+    held = read_json(study.regressor_folder(regressor) / "specification.json")
     assert held["embedding"] == embedding
     assert not (study.outputs / "embeddings" / present[embedding]).exists()
     assert adopt(study) == []
@@ -56,11 +54,3 @@ def test_a_training_under_the_present_name_is_left_alone(versions, tmp_path):
     finished_training(study.outputs / "embeddings" / new, seed="new")
     assert adopt(study) == []
     assert read_json(study.embedding_folder(new) / "specification.json") == {"seed": "new"}
-
-
-def test_rows_of_recorded_results_get_present_names(versions):
-    study = Study.load("smoke")
-    old, new = next(iter(earlier_names(study, versions["d95d00d"]).items()))
-    results = {"rows": [{"embeddings": [old], "regressors": ["another"], "label": "x"}]}
-    rows = rename_in_results(study, results)["rows"]
-    assert rows == [{"embeddings": [new], "regressors": ["another"], "label": "x"}]
