@@ -48,7 +48,7 @@ def unpack(archive: Path, target: Path, entries: Sequence[str], mark: str) -> in
         contents = _survey(archive)
         prefix = _prefix(contents, entries, archive)
         _check(contents, prefix, archive)
-        require_space({target: contents.size}, f"what {archive.name} holds")
+        require_space({target: contents.size}, f"the content of {archive.name}")
         temporary.mkdir(parents=True)
         for tar, member in _members(archive, f"unpacking {archive.name}"):
             tar.extract(member, temporary, filter=_below(prefix))

@@ -276,7 +276,7 @@ def test_changed_bytes_raise_one_sentence_or_nothing(tmp_path, form):
         (stream(pickled([1])), "is not a checkpoint of the published study: it has no 'arch'"),
         (stream(pickled({"arch": "a", "epoch": True})), "it has no 'epoch'"),
         (stream(pickled({"arch": "a", "epoch": 1, "state_dict": []})), "it has no 'state_dict'"),
-        (stream(pickled({"arch": "a", "epoch": 1, "state_dict": {"b": 1}})), "'b' is no tensor"),
+        (stream(pickled({"arch": "a", "epoch": 1, "state_dict": {"b": 1}})), "'b' is not a tensor"),
         (stream(b"K\x01").replace(b"little_endian\x88", b""), DAMAGED),
     ],
     ids=range(12),

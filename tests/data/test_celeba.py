@@ -126,8 +126,7 @@ def test_a_missing_list_of_mafl_is_named(tree, name, split):
     path = tree / "MAFL" / f"{split}ing.txt"
     path.unlink()
     assert refusal(name, tree, split).endswith(
-        f"there is no {path}; put MAFL's training.txt and testing.txt there: "
-        f"they say which images of CelebA are MAFL's"
+        f"there is no {path}; put MAFL's training.txt and testing.txt, the lists of its images, there"
     )
 
 
@@ -225,8 +224,8 @@ def test_one_list_for_both_splits_is_refused(tree, split):
 def test_images_of_another_size_are_refused_by_their_size(tree):
     Image.new("RGB", (256, 256)).save(tree / HQ / "000003.jpg")
     assert refusal("celeba", tree).startswith(
-        f"{tree / HQ / '000003.jpg'} cannot be read as an image (it measures 256 x 256 pixels, "
-        f"and an aligned image of CelebA 178 x 218): "
+        f"{tree / HQ / '000003.jpg'} cannot be read as an image (it has 256 x 256 pixels, "
+        f"but aligned images of CelebA have 178 x 218): "
     )
     dataset = opened("celeba", tree, skip_bad=True)
     assert numbers(dataset) == [1, 2, 4]

@@ -47,7 +47,7 @@ def test_a_wrong_file_costs_a_line_and_the_next_source_is_asked(mirror, file, ca
     assert_whole(file)
     assert mirror.sent == [len(BODY)] * 2
     out, err = capsys.readouterr()
-    assert err == f"{urls[0]}: what it serves does not have the published sha1\n"
+    assert err == f"{urls[0]}: its file does not have the published sha1\n"
     assert [line for line in out.splitlines() if "http" in line] == [
         f"downloading {url}" for url in urls
     ]
@@ -104,7 +104,7 @@ def test_a_source_that_always_breaks_off_is_given_up(mirror, file, monkeypatch, 
     with pytest.raises(StudyError):
         get(file, url)
     assert len(mirror.log) == 3
-    assert capsys.readouterr().err == f"{url}: it keeps breaking off\n"
+    assert capsys.readouterr().err == f"{url}: the connection is interrupted again and again\n"
     assert part_of(file).exists() and not file.exists()
 
 
@@ -129,7 +129,9 @@ def test_a_part_of_something_else_is_dropped(mirror, file, capsys):
     get(file, mirror.put("a", BODY))
     assert_whole(file)
     assert mirror.sent == [len(BODY) - HALF, len(BODY)]
-    assert "faces.tar.gz.part held something else: again from the start" in capsys.readouterr().err
+    assert (
+        "faces.tar.gz.part held other data: downloading from the start" in capsys.readouterr().err
+    )
 
 
 def test_a_whole_part_is_only_checked(mirror, file):
@@ -172,7 +174,7 @@ def test_where_nothing_answers_the_remedy_is_said(mirror, file, capsys):
     urls = f"http://127.0.0.1:{mirror.port}/a", mirror.put("b", b"", status=503), closed
     with pytest.raises(StudyError) as caught:
         get(file, *urls)
-    message = "faces.tar.gz could not be had from any of its 3 sources: get it elsewhere"
+    message = "faces.tar.gz could not be downloaded from any of its 3 sources: get it elsewhere"
     assert str(caught.value) == message
     assert capsys.readouterr().err.splitlines() == [
         f"{urls[0]}: it answers 404 Not Found",
@@ -199,7 +201,7 @@ def test_a_folder_that_cannot_be_written_is_named(mirror, file):
 
 
 def test_an_address_that_is_none_is_a_source_that_fails(file, capsys):
-    with pytest.raises(StudyError, match="could not be had"):
+    with pytest.raises(StudyError, match="could not be downloaded"):
         get(file, "nowhere")
     assert capsys.readouterr().err.count("\n") == 1
 

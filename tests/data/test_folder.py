@@ -167,7 +167,7 @@ BAD_FILES = {
     "gap in the numbers": (["file,x0,y0,x2,y2", "a.png,1,2,3,4"], COLUMNS),
     "unknown column": (["file,sex,x0,y0", "a.png,f,1,2"], COLUMNS),
     "no coordinates": (["file,split", "a.png,train"], COLUMNS),
-    "unknown picture": (["file,x0,y0", "b.png,1,2"], "it names b.png, and the folder has no"),
+    "unknown picture": (["file,x0,y0", "b.png,1,2"], "it names b.png, but the folder has no"),
     "no name": (["file,x0,y0", "a.png,1,2", ",1,2"], "entry 2 names no file"),
     "named twice": (["file,x0,y0", "a.png,1,2", "a.png,1,2"], "a.png has two lines: keep one"),
     "bad split": (

@@ -78,7 +78,7 @@ def test_what_is_fetched_is_where_the_study_looks(mirror, data, name, capsys):
         for split in ("train", "test"):
             assert len(open_dataset(layout, target, split, size=32)) > 0
     file, count = data / "downloads" / archive.file, len(found(GOLDEN / name))
-    last = f"unpacked {count} files to {target}; {file} is not needed any more"
+    last = f"unpacked {count} files to {target}; {file} is no longer needed"
     assert capsys.readouterr().out.splitlines()[-1] == last
 
 
@@ -101,7 +101,7 @@ def test_an_archive_that_is_there_is_not_fetched_again(mirror, data, capsys):
     archive = replace(archive, sha1=hashlib.sha1(file.read_bytes()).hexdigest())
     fetch(archive, data)
     assert mirror.log == []
-    assert f"{file} is there already" in capsys.readouterr().out
+    assert f"{file} is already downloaded" in capsys.readouterr().out
 
 
 def test_another_file_of_that_name_is_replaced(mirror, data):
@@ -125,7 +125,7 @@ def test_something_else_in_its_place_is_left_alone(mirror, data, placed):
     shutil.rmtree(root / "MTFL")
     before = found(root)
     message = refusal(served(mirror, "aflw-mtfl"), data)
-    assert message.startswith(f"{root} holds something that is not the whole dataset, so move it")
+    assert message.startswith(f"{root} holds something that is not the whole dataset: move it")
     assert "AFLW_M's test list is missing" in message
     assert (found(root), mirror.log) == (before, [])
 
@@ -143,18 +143,18 @@ def test_a_second_source_and_a_broken_transfer_do_no_harm(mirror, data, capsys):
     wrong = mirror.put("wrong", b"<html>gone</html>")
     target = fetch(replace(archive, urls=(wrong, *archive.urls)), data)
     assert found(target).keys() == {*found(GOLDEN / "celeba"), MARKER}
-    assert capsys.readouterr().err == f"{wrong}: what it serves does not have the published sha1\n"
+    assert capsys.readouterr().err == f"{wrong}: its file does not have the published sha1\n"
     assert mirror.asked[-1].startswith("bytes=")
 
 
-def test_where_all_sources_are_gone_the_way_by_hand_is_said(mirror, data, capsys):
+def test_the_manual_way_is_explained_if_all_sources_fail(mirror, data, capsys):
     archive = replace(ARCHIVES["celeba"], urls=(f"http://127.0.0.1:{mirror.port}/celeba",) * 2)
     message = refusal(replace(archive, size=2**30), data)
     assert message == (
-        f"celeba.tar.gz could not be had from any of its 2 sources: get celeba.tar.gz elsewhere "
-        f"(1 GiB, sha1 f6872ab0f2df8e5843abe99dc6d6100dd4fea29f), put it in {data}/downloads and "
-        f"repeat dve fetch celeba; or put the dataset itself in {data}/celeba, which then holds "
-        f"Img, Anno, Eval, MAFL, and try it with dve check celeba --data {data}"
+        f"celeba.tar.gz could not be downloaded from any of its 2 sources: get celeba.tar.gz "
+        f"elsewhere (1 GiB, sha1 f6872ab0f2df8e5843abe99dc6d6100dd4fea29f), put it into "
+        f"{data}/downloads and repeat dve fetch celeba; or put the dataset itself (Img, Anno, "
+        f"Eval, MAFL) into {data}/celeba and check it with dve check celeba --data {data}"
     )
     assert capsys.readouterr().err.count("it answers 404 Not Found\n") == 2
     assert not (data / "celeba").exists()
@@ -173,7 +173,7 @@ def test_a_disk_too_small_is_named_before_anything_is_asked(mirror, data, monkey
     monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: usage)
     archive = replace(served(mirror, "celeba"), size=9 * 2**30)
     message = refusal(archive, data)
-    assert "has 17.0 GiB free, and celeba.tar.gz needs 18.0 GiB there: make room" in message
+    assert "has 17.0 GiB free, but celeba.tar.gz needs 18.0 GiB there: free disk space" in message
     assert mirror.log == []
 
 
@@ -181,13 +181,13 @@ def test_two_runs_do_not_meet(mirror, data):
     archive = served(mirror, "aflw")
     (data / "downloads").mkdir(parents=True)
     with FileLock(data / "downloads" / ".lock"):
-        assert refusal(archive, data).startswith("another dve fetch is at work in ")
+        assert refusal(archive, data).startswith("another dve fetch is running in ")
     fetch(archive, data)
 
 
 def test_a_folder_that_cannot_be_made_is_named(mirror, data):
     data.touch()
-    assert refusal(served(mirror, "aflw"), data).endswith("name another folder with --data")
+    assert refusal(served(mirror, "aflw"), data).endswith("choose another folder with --data")
 
 
 def test_the_archives_are_the_published_ones():
@@ -220,8 +220,8 @@ def test_a_check_counts_beside_the_published(data, placed, name, images):
             assert f"{title}, {split}: {count} images, {published:,} published" in lines
     assert ("  lfpw/testset: 2 images, 224 published" in lines) == (name == "300w")
     assert any(line.startswith("  landmarks outside") for line in lines) == images
-    assert lines.count("  in the other split, too: 0") == 2 * len(archive_of(name).layouts)
-    assert lines[-1] == "usable in part: it is not all that was published"
+    assert lines.count("  also in the other split: 0") == 2 * len(archive_of(name).layouts)
+    assert lines[-1] == "usable, but not the whole published dataset"
 
 
 def test_a_check_finds_missing_files_twins_and_overlap(data, placed):
@@ -234,11 +234,11 @@ def test_a_check_finds_missing_files_twins_and_overlap(data, placed):
     assert lines[:4] == [
         "AFLW_R, train: 4 images, 10,122 published",
         f"  missing: 1: {train[4]}",
-        "  equal to another of the split, byte for byte: 2",
-        "  in the other split, too: 2",
+        "  identical to another file of the split: 2",
+        "  also in the other split: 2",
     ]
-    assert "  in the other split, too: 1" in lines[4:]
-    assert lines[-1] == "usable in part: set skip_bad to true to leave out the 1 files"
+    assert "  also in the other split: 1" in lines[4:]
+    assert lines[-1] == "partly usable: set skip_bad to true to skip 1 missing or unreadable files"
 
 
 def test_a_check_names_the_first_few(data, placed):
@@ -254,13 +254,13 @@ def test_a_check_opens_images_only_when_told(data, placed):
     first = LAYOUTS["aflw"].listing(root, "train").files[0]
     (root / first).write_bytes(b"no picture")
     assert not any("no image" in line for line in check(archive_of("aflw"), data))
-    assert f"  no image: 1: {first}" in check(archive_of("aflw"), data, images=True)
+    assert f"  unreadable: 1: {first}" in check(archive_of("aflw"), data, images=True)
 
 
 def test_a_check_knows_when_all_is_there(data, placed, monkeypatch):
     placed("aflw")
     monkeypatch.setattr(LAYOUTS["aflw"], "published", {"train": 5, "test": 3})
-    assert [*check(archive_of("aflw"), data)][-1] == "usable: all that was published is there"
+    assert [*check(archive_of("aflw"), data)][-1] == "usable: the whole published dataset"
 
 
 def test_a_check_shows_identities(data, placed):
@@ -307,7 +307,7 @@ def swap_lists(root):
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (remove_all, "gets it, or name the folder that holds aflw/aflw_release-2 with --data"),
+        (remove_all, "or give --data the folder that holds aflw/aflw_release-2"),
         (remove_list, "AFLW_R's test list is missing"),
         (remove_images, "none of the 3 files of the test split of AFLW_R exists"),
         (swap_lists, "every test image of aflw is also a training image"),

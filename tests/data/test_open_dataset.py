@@ -49,7 +49,7 @@ def test_a_bad_image_is_named(folder, content):
         opened(folder)
     message = str(caught.value)
     assert message.startswith(f"{folder / '3.png'} cannot be read as an image (")
-    assert message.endswith("or set skip_bad to true to leave such files out")
+    assert message.endswith("or set skip_bad to true to skip such files")
     assert message.count(str(folder)) == 1
 
 

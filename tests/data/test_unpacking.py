@@ -122,12 +122,12 @@ HOSTILE = {
     "hard absolute": (link(IN + "e", "/etc/passwd", tarfile.LNKTYPE), "has an absolute path"),
     "hard to none": (
         link(IN + "e", IN + "none", tarfile.LNKTYPE),
-        "is a link to no file before it",
+        "is a link to a file that is not before it",
     ),
-    "device": (member(IN + "e", type=tarfile.CHRTYPE), "is a device, a pipe or something unknown"),
-    "disk": (member(IN + "e", type=tarfile.BLKTYPE), "is a device, a pipe or something unknown"),
-    "pipe": (member(IN + "e", type=tarfile.FIFOTYPE), "is a device, a pipe or something unknown"),
-    "unknown": (member(IN + "e", type=b"Z"), "is a device, a pipe or something unknown"),
+    "device": (member(IN + "e", type=tarfile.CHRTYPE), "is a device, a pipe or of unknown type"),
+    "disk": (member(IN + "e", type=tarfile.BLKTYPE), "is a device, a pipe or of unknown type"),
+    "pipe": (member(IN + "e", type=tarfile.FIFOTYPE), "is a device, a pipe or of unknown type"),
+    "unknown": (member(IN + "e", type=b"Z"), "is a device, a pipe or of unknown type"),
     "outside": (member("data/other/x", b"x"), "lies outside of data/faces"),
     "outside, alike": (member("data/faces2/x", b"x"), "lies outside of data/faces"),
     "on top": (member("x", b"x"), "lies outside of data/faces"),
@@ -155,12 +155,14 @@ def test_nothing_passes_through_a_link(tmp_path, place, order):
 
 def test_no_link_leads_to_a_link_as_if_it_were_a_file(tmp_path, place):
     soft, hard = link(IN + "soft", "crops"), link(IN + "e", IN + "soft", tarfile.LNKTYPE)
-    assert "is a link to no file before it" in refusal(packed(tmp_path, soft, hard), place)
+    assert "is a link to a file that is not before it" in refusal(
+        packed(tmp_path, soft, hard), place
+    )
 
 
 def test_no_name_is_a_file_and_a_link(tmp_path, place):
     pair = link(IN + "door", "crops/a/1.jpg"), member(IN + "door", b"x")
-    assert "is there twice, once as a link" in refusal(packed(tmp_path, *pair), place)
+    assert "occurs twice, once as a link" in refusal(packed(tmp_path, *pair), place)
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path, place):
@@ -219,8 +221,8 @@ def test_a_disk_too_small_is_named_before_anything_is_written(tmp_path, place, m
     monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: usage)
     message = refusal(packed(tmp_path), place)
     assert message == (
-        f"{tmp_path} has 0.0 GiB free, and what faces.tar.gz holds needs 0.0 GiB there: "
-        f"make room, or choose another folder"
+        f"{tmp_path} has 0.0 GiB free, but the content of faces.tar.gz needs 0.0 GiB there: "
+        f"free disk space, or choose another folder"
     )
 
 
@@ -228,7 +230,7 @@ def test_needs_on_one_disk_add_up(tmp_path, monkeypatch):
     usage = namedtuple("usage", "free")(3 * 2**30)
     monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda _: usage)
     require_space({tmp_path / "a" / "b": 2**30, tmp_path: 2**31}, "it")
-    with pytest.raises(StudyError, match=r"has 3.0 GiB free, and it needs 4.0 GiB there"):
+    with pytest.raises(StudyError, match=r"has 3.0 GiB free, but it needs 4.0 GiB there"):
         require_space({tmp_path / "a" / "b": 2**31, tmp_path: 2**31}, "it")
 
 

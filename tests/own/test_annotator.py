@@ -254,7 +254,7 @@ def test_a_broken_picture_is_said_and_takes_no_clicks(folder):
 def test_a_file_that_changed_meanwhile_is_said_where_people_look(widget, folder):
     (folder / "landmarks.csv").write_text("file,x0,y0\np01.png,1,2\n")
     click(widget, 5, 5)
-    assert "was changed by something else: nothing was saved" in widget.what.value
+    assert "another program has changed" in widget.what.value
     assert lines(folder) == ["p01.png,1,2"]
 
 
@@ -281,9 +281,9 @@ def test_the_command_leaves_a_notebook_and_opens_it(folder, monkeypatch, capsys)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "has no landmarks.csv yet: say how many landmarks to set"),
+        ([], "has no landmarks.csv yet: give the number of landmarks"),
         (["--landmarks", "0"], "there must be at least 1 landmark, got 0"),
-        (["--landmarks", "a,a"], "the landmarks are a number, or different names between commas"),
+        (["--landmarks", "a,a"], "landmarks must be a number, or different names separated"),
     ],
 )
 def test_the_command_answers_mistakes_in_a_sentence(folder, options, message, capsys):

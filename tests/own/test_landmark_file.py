@@ -119,7 +119,7 @@ def test_missing_and_bad_files_are_said_in_a_sentence(folder, tmp_path):
     with pytest.raises(StudyError, match="has no landmarks.csv yet: give the number of landmarks"):
         LandmarkFile(folder)
     (folder / "landmarks.csv").write_text("file,x0,y0\nother.png,1,2\n")
-    with pytest.raises(StudyError, match="it names other.png, and the folder has no such"):
+    with pytest.raises(StudyError, match="it names other.png, but the folder has no such"):
         LandmarkFile(folder)
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudyError, match="holds no pictures"):

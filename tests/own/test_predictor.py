@@ -131,8 +131,8 @@ def test_a_folder_is_predicted_into_a_file_to_go_on_with(place, found, capsys):
     assert main([*map(str, command), "--device", "cpu"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"3 landmarks on each of 7 pictures, in {images / 'landmarks.csv'}",
-        "left out, for they cannot be read: broken.png",
-        f"the same in pictures, 7 of them, in {place / 'things-landmarks.png'}",
+        "left out because they cannot be read: broken.png",
+        f"7 pictures with their landmarks, in {place / 'things-landmarks.png'}",
     ]
     file = LandmarkFile(images)
     for name in (f"p{i:02}.png" for i in range(7)):
@@ -151,7 +151,7 @@ def test_nothing_is_overwritten_without_force(place, capsys):
     for there in (out, place / "found.png"):
         there.write_text("mine")
         assert main(command) == 2
-        assert f"{there} is there already: choose another --out, or --force" in (
+        assert f"{there} exists already: choose another --out, or overwrite" in (
             capsys.readouterr().err
         )
         assert there.read_text() == "mine"

@@ -131,5 +131,5 @@ def test_nothing_to_copy_is_refused(picks, copies):
 
 def test_images_without_landmarks_are_refused():
     bare = replace(dots(), full_landmarks=None)
-    with pytest.raises(StudyError, match="has no landmarks, and they are needed"):
+    with pytest.raises(StudyError, match="has no landmarks, but they are needed"):
         warped_copies(bare, np.array([0]), 2, 0)
