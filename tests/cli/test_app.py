@@ -35,6 +35,7 @@ COMMANDS = {path: command for path, command in ALL.items() if command.default_co
 
 def test_the_commands_are_these():
     assert sorted(" ".join(path) for path in COMMANDS) == [
+        "adopt",
         "annotate",
         "bench",
         "check",
