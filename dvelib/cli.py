@@ -176,10 +176,6 @@ def _regress_on(options: argparse.Namespace) -> None:
     settings = {key: getattr(options, key) for key in ("epochs", "batch", "seed")}
     settings |= {"train_images": options.limit, "test_images": options.limit}
     settings = {key: value for key, value in settings.items() if value is not None}
-    if "epochs" in settings:
-        # The published drops, at the same part of another length.
-        drops = (1 + round(part * settings["epochs"]) for part in (101 / 300, 251 / 300))
-        settings["lower_rate_from"] = tuple(sorted({max(2, drop) for drop in drops}))
     _, errors = regress(embedding, options.on, options.data, folder, **settings)
     print(
         f"{embedding.spec.label} on {options.on}: {errors['error']:.2f} % of the inter-ocular "
@@ -243,9 +239,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _regress(options: argparse.Namespace) -> None:
     from dvelib.checkpoints.storage import load_embedding
-    from dvelib.training.embeddings import resolve_device
-    from dvelib.training.few_annotations import annotated_faces
-    from dvelib.training.regressors import train_regressor
+    from dvelib.common.devices import resolve_device
+    from dvelib.training.landmark_workflow import learn_landmarks
 
     if options.on is not None:
         return _regress_on(options)
@@ -258,8 +253,7 @@ def _regress(options: argparse.Namespace) -> None:
         device = resolve_device(study.profile.device)
         embedding = load_embedding(study.embedding_folder(spec.embedding), device)
         train, test = (study.benchmark_data(spec, split) for split in ("train", "test"))
-        train, redraw = annotated_faces(spec, train)
-        train_regressor(spec, embedding, train, test, folder, redraw=redraw)
+        learn_landmarks(spec, embedding, train, test, folder)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import torch
 from dvelib import StudyError
 from dvelib.checkpoints import storage
 from dvelib.cli import entry_point, main
+from dvelib.common.devices import resolve_device
 from dvelib.common.files import FAILURE, ROOT, read_json
 from dvelib.study.plan import Study
-from dvelib.training.embeddings import resolve_device
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from dvelib.checkpoints.storage import PROVENANCE, Embedding, load_embedding
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import read_json, write_json
 from dvelib.evaluation.intervals import uncertainty
 from dvelib.study.plan import Row, Study
 from dvelib.tables.effects import BASELINE, NOT_RUN, effect, readable, row_pairs
-from dvelib.training.embeddings import resolve_device
 
 __all__ = ["StudyTable", "measured", "number_range"]
 
