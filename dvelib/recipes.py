@@ -1,7 +1,7 @@
-"""Three things people do with the study's parts, each one call: fetch, match, regress.
+"""Three tasks, one call each: open an embedding, match points, learn landmarks.
 
-The published settings are the defaults. What is measured is kept beside the embedding, so that
-asking again costs nothing.
+The published settings are the defaults. Results are cached beside the embedding, so a second call
+is quick.
 """
 
 from __future__ import annotations
@@ -15,29 +15,23 @@ from dvelib.checkpoints import storage
 from dvelib.checkpoints.authors_settings import experiment
 from dvelib.checkpoints.authors_weights import published_embedding
 from dvelib.checkpoints.pretrained import named_folder
-from dvelib.checkpoints.specifications import BENCHMARKS, BenchmarkData, RegressorSpec
+from dvelib.checkpoints.specifications import BENCHMARKS, RegressorSpec, validate
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data import SYNTHETIC, FaceDataset, open_dataset
 from dvelib.data.fetching import download
+from dvelib.data.places import folder_of
+from dvelib.describers import Describer
 from dvelib.evaluation.intervals import uncertainty
 from dvelib.evaluation.matching_errors import matching_errors, summarise
 from dvelib.matching import inter_ocular_error
-from dvelib.training.embeddings import resolve_device
-from dvelib.training.few_annotations import annotated_faces
-from dvelib.training.regressors import train_regressor
+from dvelib.training.landmark_workflow import learn_landmarks
+from dvelib.training.schedule import published_drops
 
-__all__ = ["FOLDERS", "fetch_model", "match", "open_embedding", "open_faces", "regress"]
+__all__ = ["fetch_model", "match", "open_embedding", "open_faces", "regress"]
 
-# Where datasets lie below the folder that holds them all.
-FOLDERS = {
-    "celeba": "celeba",
-    "mafl": "celeba",
-    "300w": "300w",
-    "300w-bicubic": "300w",
-    "aflw": "aflw/aflw_release-2",
-    "aflw-mtfl": "aflw-mtfl",
-}
+SIZE, CROP = 100, 15  # of images for describers that are no embeddings: the published SmallNet's
 
 
 def open_embedding(
@@ -45,10 +39,8 @@ def open_embedding(
 ) -> Embedding:
     """Open an embedding by its folder, by the name of a pretrained one, or from a ``.pth`` file.
 
-    A published ``.pth`` file is converted first.
-
-    ``published``: which experiment it is, where the file's folders do not say so.
-    Raises StudyError where there is neither.
+    A published ``.pth`` file is converted first. ``published``: the name of its experiment, if the
+    file's folders do not have it. Raises StudyError where there is no embedding.
     """
     path, device = named_folder(path), resolve_device(device)
     if path.suffix != ".pth":
@@ -70,9 +62,9 @@ def open_embedding(
 def fetch_model(name: str, folder: Path | str) -> Path:
     """Download a published experiment's weights into ``folder/<name>`` and convert them.
 
-    Returns the ``.pth`` file. No hash of it was published: it is kept once it has been read as
-    what it should be. Raises StudyError for a name that is unknown, where no source serves it, and
-    where what came is something else.
+    Returns the ``.pth`` file. No hash of it was published: a file that cannot be read as that
+    experiment is deleted again. Raises StudyError for an unknown name, where no source has the
+    file, and for a file that is something else.
     """
     facts = experiment(name)
     file = Path(folder) / name / Path(facts.url).name
@@ -91,64 +83,89 @@ def fetch_model(name: str, folder: Path | str) -> Path:
 
 
 def open_faces(
-    embedding: Embedding,
+    describer: Describer,
     name: str,
     data_root: Path | str | None,
     split: str,
     limit: int | None = None,
+    *,
+    size: int | None = None,
+    crop: int | None = None,
 ) -> FaceDataset:
     """A split of a dataset at the size that an embedding was trained for.
 
-    ``data_root``: the folder that holds the datasets, each in its place (see `FOLDERS`).
+    ``data_root``: the folder that holds the datasets, each in its place (see
+    `dvelib.data.places`). ``size`` and ``crop``: others than the embedding's; any other describer
+    has the published ones of a SmallNet, 100 and 15 pixels.
     """
-    spec, root = embedding.spec, None
+    root = None
     if name not in SYNTHETIC:
         if data_root is None:
             raise StudyError(f"{name} needs the folder that holds the datasets: name it (--data)")
-        root = Path(data_root) / FOLDERS.get(name, name)
-    return open_dataset(name, root, split, size=spec.size, crop=spec.crop, limit=limit)
+        root = Path(data_root) / folder_of(name)
+    known = getattr(describer, "spec", None)
+    size = size or (known.size if known else SIZE)
+    crop = crop if crop is not None else (known.crop if known else CROP)
+    return open_dataset(name, root, split, size=size, crop=crop, limit=limit)
 
 
 def match(
-    embedding: Embedding,
+    describer: Describer,
     name: str,
     data_root: Path | str | None = None,
     limit: int | None = None,
+    **sizes: int,
 ) -> pd.DataFrame:
     """Mean matching errors on a dataset's test faces, pixels of a 70-px face.
 
-    A line a protocol and setting; columns descriptors, perfect features, same place.
+    A line for each protocol and setting; columns descriptors, perfect features, same place.
+    ``sizes``: size and crop, as in `open_faces`.
     """
-    faces = open_faces(embedding, name, data_root, "test", limit)
-    return summarise(matching_errors(embedding, faces))
+    faces = open_faces(describer, name, data_root, "test", limit, **sizes)
+    return summarise(matching_errors(describer, faces))
 
 
 def regress(
-    embedding: Embedding,
+    describer: Describer,
     name: str,
     data_root: Path | str | None,
     folder: Path | str,
     *,
     train_images: int | None = None,
     test_images: int | None = None,
+    size: int | None = None,
+    crop: int | None = None,
     **settings: object,
 ) -> tuple[TrainedRegressor, pd.Series]:
-    """Learn a benchmark's landmarks on a frozen embedding, and test them.
+    """Learn a benchmark's landmarks on a describer, and test them.
 
-    ``settings``: values of `RegressorSpec`, published ones by default. Returns the regressor, kept
-    in ``folder``, and error, low, high (95 % bootstrap over test images) and mean shape's error:
-    percent of the inter-ocular distance.
+    ``size``, ``crop``: as in `open_faces`. ``settings``: values of `RegressorSpec`, published ones
+    by default; another number of ``epochs`` moves the published drops of the learning rate to the
+    same part of the training. Returns the regressor, which is in ``folder``, and error, low, high
+    (95 % bootstrap over test images) and the error of the mean shape: percent of the inter-ocular
+    distance. Raises StudyError for impossible values, and as `train_regressor` does.
     """
-    data = BenchmarkData(name=name, train_images=train_images, test_images=test_images)
-    benchmark = name if name in BENCHMARKS else None
-    spec = RegressorSpec(
-        embedding=embedding.folder.name, benchmark=benchmark, data=data, **settings
-    )
-    train = open_faces(embedding, name, data_root, "train", train_images)
-    test = open_faces(embedding, name, data_root, "test", test_images)
-    shown, redraw = annotated_faces(spec, train)
-    trained = train_regressor(spec, embedding, shown, test, folder, redraw=redraw)
+    if "epochs" in settings:
+        settings = {"lower_rate_from": published_drops(settings["epochs"])} | settings
+    data = {"name": name, "train_images": train_images, "test_images": test_images}
+    values = {
+        "embedding": _name(describer),
+        "benchmark": name if name in BENCHMARKS else None,
+        "data": data,
+    }
+    spec = validate(RegressorSpec, values | settings, "the regressor")
+    sizes = {"size": size, "crop": crop}
+    train = open_faces(describer, name, data_root, "train", train_images, **sizes)
+    test = open_faces(describer, name, data_root, "test", test_images, **sizes)
+    trained = learn_landmarks(spec, describer, train, test, folder)
     return trained, _errors(trained, train, test)
+
+
+def _name(describer: Describer) -> str:
+    """The folder of an embedding; the name and the digest of another describer."""
+    if isinstance(describer, Embedding):
+        return describer.folder.name
+    return f"{describer.name}-{describer.digest}"
 
 
 def _errors(trained: TrainedRegressor, train: FaceDataset, test: FaceDataset) -> pd.Series:

@@ -1,4 +1,4 @@
-"""What is compared with what, and the table that comes of it."""
+"""The comparisons of our forms with the straightforward ones, and the table of their results."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dvelib import losses
 from dvelib.benchmarks import plain
 from dvelib.benchmarks.clicks import FACES, clicks
 from dvelib.benchmarks.measure import Machine, peak_memory, seconds
-from dvelib.benchmarks.steps import Step, loss_operations, step_operations
+from dvelib.benchmarks.steps import first_step, loss_operations, step_operations
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.common.progress import progress_bar
 from dvelib.matching import match_on_lattice
 from dvelib.regressor import LandmarkRegressor, landmark_loss
-from dvelib.training.embeddings import training_pair
+from dvelib.training.embedding_step import training_pair
 
 __all__ = ["COMPARISONS", "Comparison", "OURS", "loss_work", "precisions", "run"]
 
@@ -32,10 +32,10 @@ Work = Callable[[], object]
 class Comparison:
     """One formula in several forms on the same input.
 
-    ``forms``: by name, ours first, what makes the input and returns the work; importable, for it
-    may run in a process of its own. ``count``: how many of ``unit`` one run does.
-    ``operations``, ``bytes``: the least that any form has to compute and move; ``arithmetic``:
-    the fastest that any form computes in (see `Machine.operations`).
+    ``forms``: by name, ours first, a function that makes the input and returns the work. It is
+    importable, since it may run in a process of its own. ``count``: how many of ``unit`` one run
+    does. ``operations``, ``bytes``: the least that every form has to compute and move.
+    ``arithmetic``: the fastest arithmetic of any form (see `Machine.operations`).
     """
 
     name: str
@@ -49,7 +49,7 @@ class Comparison:
     memory: bool = False
 
     def floor(self, machine: Machine) -> float:
-        """Seconds below which this machine cannot do it."""
+        """The least seconds that one run can take on this machine."""
         computing = self.operations / machine.operations(self.arithmetic)
         return max(computing, self.bytes / machine.bytes)
 
@@ -107,7 +107,7 @@ def _measured(
 
 
 def precisions(device: torch.device, small: bool) -> tuple[str, ...]:
-    """Those worth measuring: bfloat16 where a GPU has products for it, and in tests."""
+    """The precisions to measure: bfloat16 on GPUs and in tests alone."""
     return ("float32", "bfloat16") if device.type == "cuda" or small else ("float32",)
 
 
@@ -170,9 +170,7 @@ def _pipelines(device: torch.device, small: bool) -> Iterator[Comparison]:
 
 def _our_pairs(spec: EmbeddingSpec, device: str) -> Work:
     images = torch.from_numpy(_images(spec)).to(device)
-    generator = torch.Generator(device).manual_seed(0)
-    host = torch.Generator().manual_seed(0)
-    return partial(training_pair, images, spec, generator, host)
+    return partial(training_pair, images, spec, *_generators(torch.device(device)))
 
 
 def _plain_pairs(spec: EmbeddingSpec, device: str) -> Work:
@@ -199,10 +197,7 @@ def _spec(size: int, **options) -> EmbeddingSpec:
 
 
 def _steps(device: torch.device, small: bool) -> Iterator[Comparison]:
-    forms = {
-        OURS: (_our_views, losses.exchange_loss),
-        "plain pipeline and loss": (_plain_views, plain.exchange_loss),
-    }
+    forms = {OURS: _our_step, "plain pipeline and loss": _plain_step}
     for spec in _step_specs(device, small):
         network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[spec.architecture]
         note = "" if spec.precision == "float32" else " (plain loss: float32)"
@@ -211,7 +206,7 @@ def _steps(device: torch.device, small: bool) -> Iterator[Comparison]:
             f"{network}, 64-d, {spec.size}-px images, batch {spec.batch}, {spec.precision}{note}",
             "pairs",
             spec.batch,
-            {name: partial(_step, *form, spec, device) for name, form in forms.items()},
+            {name: partial(form, spec, device) for name, form in forms.items()},
             step_operations(spec),
             arithmetic=_arithmetic(spec, device),
         )
@@ -233,29 +228,25 @@ def _arithmetic(spec: EmbeddingSpec, device: torch.device) -> str:
     return "TensorFloat32" if tf32 else spec.precision
 
 
-def _step(views: Callable, loss: Callable, spec: EmbeddingSpec, device: torch.device) -> Work:
-    """Pairs, network, loss, gradients and optimizer, on the images of one batch."""
-    step, draw = Step(spec, loss, device), views(spec, str(device))
-    return lambda: step(*draw())
+def _our_step(spec: EmbeddingSpec, device: torch.device) -> Work:
+    """The step of a training: pairs, network, loss, gradients and optimizer on one batch."""
+    images = torch.from_numpy(_images(spec)).to(device)
+    return partial(first_step(spec, device), images, *_generators(device))
 
 
-def _our_views(spec: EmbeddingSpec, device: str) -> Callable[[], tuple[Tensor, Tensor]]:
-    draw = _our_pairs(spec, device)
-
-    def views() -> tuple[Tensor, Tensor]:
-        first, second, pair = draw()
-        return torch.cat([first, second]), pair.grid
-
-    return views
-
-
-def _plain_views(spec: EmbeddingSpec, device: str) -> Callable[[], tuple[Tensor, Tensor]]:
-    draw = _plain_pairs(spec, device)
-    # The warp's own grid costs nothing more: any other serves the loss as well.
+def _plain_step(spec: EmbeddingSpec, device: torch.device) -> Work:
+    """The same network and optimizer, with the plain pairs and the plain loss."""
+    step, draw = first_step(spec, device, plain.exchange_loss), _plain_pairs(spec, str(device))
+    # A grid that is no warp takes the loss as long as the grid of the pair.
     axis = torch.linspace(-1, 1, spec.size - 2 * spec.crop)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     grid = torch.stack([x, y], 2).expand(spec.batch, -1, -1, -1).to(device)
-    return lambda: (torch.from_numpy(np.concatenate(draw())).to(device) / 255, grid)
+    return lambda: step.learn(torch.from_numpy(np.concatenate(draw())).to(device) / 255, grid)
+
+
+def _generators(device: torch.device) -> tuple[torch.Generator, torch.Generator]:
+    """On the device and on the host."""
+    return torch.Generator(device).manual_seed(0), torch.Generator().manual_seed(0)
 
 
 def _regressors(device: torch.device, small: bool) -> Iterator[Comparison]:

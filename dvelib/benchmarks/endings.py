@@ -1,9 +1,10 @@
-"""Where training ends on our loss, beside where it ends on the plain one.
+"""The end of training on our loss, beside the end of training on the plain one.
 
-The same small network is trained from each seed by either form of the loss: the same first
-weights, the same pairs. Only roundings tell the forms apart, but training makes ever more of
-them. So the question is whether the ends differ by more than those of two seeds do. A control
-shows that the experiment can tell: a loss of the same value that lacks one of its gradients.
+The same small network is trained from each seed by either form of the loss, from the same first
+weights on the same pairs. The forms differ by roundings alone, but training enlarges them. So the
+question is whether the ends of the two forms differ by more than those of two seeds. A control
+shows that the experiment can see a difference: a loss of the same value without one of its
+gradients.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from dvelib import losses
 from dvelib.benchmarks import plain
 from dvelib.benchmarks.comparisons import OURS
-from dvelib.benchmarks.steps import Loss, Step
+from dvelib.benchmarks.steps import first_step
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.progress import progress_bar
@@ -36,7 +37,7 @@ from dvelib.evaluation.matching_errors import (
     summarise,
 )
 from dvelib.training.batches import device_batches
-from dvelib.training.embeddings import training_pair
+from dvelib.training.embedding_step import Loss, training_pair
 
 __all__ = ["CONTROL", "FORMS", "MEASURES", "PLAIN", "by_seed", "ends", "gaps", "sentences"]
 
@@ -118,11 +119,11 @@ def ends(device: str = "cpu", small: bool = False) -> pd.DataFrame:
 def _trained(
     spec: EmbeddingSpec, loss: Loss, faces: FaceDataset, device: torch.device, bar: tqdm
 ) -> nn.Module:
-    step = Step(spec, loss, device)
-    schedule = MultiStepLR(step.optimizer, [at - 1 for at in spec.lower_rate_from])
-    for pair in _pairs(faces, spec, spec.steps, spec.seed, device):
-        step(*pair)
-        schedule.step()
+    step = first_step(spec, device, loss)
+    rates = MultiStepLR(step.optimizer, [at - 1 for at in spec.lower_rate_from])
+    for views, grid in _pairs(faces, spec, spec.steps, spec.seed, device):
+        step.learn(views, grid)
+        rates.step()
         bar.update(spec.batch)
     return step.network.eval()
 

@@ -14,10 +14,10 @@ from dvelib.benchmarks.endings import CONTROL, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
 from dvelib.checkpoints.storage import provenance
+from dvelib.common.devices import resolve_device
 from dvelib.common.files import ROOT, write_json
 from dvelib.study.hours import measure_rate
 from dvelib.study.plan import Study
-from dvelib.training.embeddings import resolve_device
 
 __all__ = ["RESULTS", "Benchmark"]
 

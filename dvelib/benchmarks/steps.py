@@ -1,45 +1,26 @@
-"""One training step from its parts: what is timed, and what trains by a loss of choice."""
+"""The training step from its first weights on, by any loss, and the operations that it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.networks import build_network
-from dvelib.training.embeddings import build_optimizer
+from dvelib.training.embedding_step import EmbeddingStep, Loss
+from dvelib.training.embeddings import initial_network
 
-__all__ = ["Step", "loss_operations", "step_operations"]
-
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+__all__ = ["first_step", "loss_operations", "step_operations"]
 
 
-class Step:
-    """Network, loss, gradients and optimizer; the pairs come from the caller.
+def first_step(
+    spec: EmbeddingSpec, device: torch.device, loss: Loss | None = None
+) -> EmbeddingStep:
+    """The step that training takes, its network in train mode and drawn by ``spec.seed`` alone.
 
-    The first weights depend on ``spec.seed`` alone. ``spec.precision`` is that of the network:
-    bfloat16 under autocast, as in training.
+    ``loss``: in place of the specification's.
     """
-
-    def __init__(self, spec: EmbeddingSpec, loss: Loss, device: torch.device):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(spec.seed)
-            network = build_network(spec.architecture, spec.dimension)
-        self.network = network.to(device, memory_format=torch.channels_last).train()
-        self.optimizer = build_optimizer(self.network, spec)
-        self.loss, self.device, self.low = loss, device, spec.precision == "bfloat16"
-
-    def __call__(self, views: Tensor, grid: Tensor) -> None:
-        """Learn from both views of each image ``[2B,3,s,s]``, the first ones first, and a warp."""
-        views = views.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low):
-            features = self.network(views)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.loss(*features.chunk(2), grid).backward()
-        self.optimizer.step()
+    return EmbeddingStep(initial_network(spec).train(), spec, device, loss)
 
 
 def step_operations(spec: EmbeddingSpec) -> float:

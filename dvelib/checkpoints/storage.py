@@ -1,18 +1,21 @@
-"""What a training leaves on disk, and how it is found again.
+"""The folders of embeddings and regressors: writing them and reading them.
 
 A finished embedding or regressor is a folder: ``weights.safetensors``, ``specification.json``
 (readable), ``provenance.json`` (commit, versions, hardware, seconds, data digest) and
-``history.csv``. While training, ``checkpoint.pt`` holds all that a resumed run needs to end in the
-same numbers. The weights are written last: where they are, the rest is.
+``history.csv``. An unfinished one has a ``checkpoint.pt``, from which a resumed training ends in
+the numbers of an uninterrupted one. The weights are written last: a folder with weights is
+complete.
 """
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dvelib.augment import normalise
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path, read_json, write_json
@@ -37,6 +41,7 @@ __all__ = [
     "load_checkpoint",
     "load_embedding",
     "load_regressor",
+    "network_maps",
     "provenance",
     "save_checkpoint",
     "save_embedding",
@@ -50,11 +55,16 @@ PROVENANCE = "provenance.json"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.npy"
 CHECKPOINT = "checkpoint.pt"
+STRIDE = 2  # of both networks
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """A trained network in eval mode, with what made it."""
+    """A trained network in eval mode with its specification and provenance; a describer.
+
+    ``images [B,3,S,S]`` uint8, cropped, to maps ``[B,D,S/2,S/2]`` float32 on the network's device
+    (see `dvelib.describers.Describer`).
+    """
 
     network: nn.Module
     spec: EmbeddingSpec
@@ -62,10 +72,48 @@ class Embedding:
     history: pd.DataFrame
     folder: Path
 
+    @property
+    def name(self) -> str:
+        return self.spec.slug
+
+    @property
+    def dimension(self) -> int:
+        return self.spec.dimension
+
+    @property
+    def stride(self) -> int:
+        return STRIDE
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the network's class and weights."""
+        total = hashlib.sha256(type(self.network).__qualname__.encode())
+        for name, value in self.network.state_dict().items():
+            total.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        return total.hexdigest()[:16]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return network_maps(self.network, images)
+
+
+@torch.inference_mode()
+def network_maps(network: nn.Module, images: Tensor) -> Tensor:
+    """Descriptor maps ``[B,D,H,W]`` float32 of images ``[B,3,s,s]`` in 0..255, already cropped.
+
+    The network runs on its own device, in eval mode; the maps stay there.
+    """
+    device = next(network.parameters()).device
+    images = normalise(images.to(device).float())
+    return network.eval()(images.contiguous(memory_format=torch.channels_last)).float()
+
 
 @dataclass(frozen=True)
 class TrainedRegressor:
-    """A trained landmark regressor, with what made it.
+    """A trained landmark regressor with its specification and provenance.
 
     ``predicted [N,A,2]``: the landmarks it found on the test faces, in pixels of the cropped image.
     """
@@ -84,7 +132,7 @@ def finished(folder: Path) -> bool:
 
 
 def claim(folder: Path, spec: Spec) -> None:
-    """Make a folder this specification's; raises StudyError where it is another's already."""
+    """Reserve a folder for a specification; raises StudyError where another one holds it."""
     path, values = folder / SPECIFICATION, spec.model_dump(mode="json")
     if path.exists():
         held = read_json(path)
@@ -185,7 +233,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict | None:
 
 
 def provenance(device: torch.device, **facts: object) -> dict:
-    """What made a result: commit, versions, hardware, and the given facts."""
+    """How a result was made: commit, versions, hardware, and the given facts."""
     packages = ("torch", "torchvision", "kornia", "numpy")
     return {
         "commit": _commit(),

@@ -102,8 +102,7 @@ def benchmark(
 
     opened = open_embedding(embedding, published, device)
     folder = out or opened.folder / f"regressor-{dataset}"
-    settings = {"epochs": epochs, "batch": batch, "lower_rate_from": _drops(epochs)}
-    settings |= {"train_images": limit, "test_images": limit}
+    settings = {"epochs": epochs, "batch": batch, "train_images": limit, "test_images": limit}
     given = {key: value for key, value in settings.items() if value is not None}
     _, errors = regress(opened, dataset, data, folder, seed=seed, **given)
     print(
@@ -111,14 +110,6 @@ def benchmark(
         f"(95 % interval over images {errors['low']:.2f} to {errors['high']:.2f}); "
         f"the mean shape {errors['mean shape']:.2f} %; the regressor is in {folder}"
     )
-
-
-def _drops(epochs: int | None) -> tuple[int, ...] | None:
-    """The epochs from which the rate is lower: at the published shares of another length."""
-    if epochs is None:
-        return None
-    drops = (1 + round(share * epochs) for share in (101 / 300, 251 / 300))
-    return tuple(sorted({max(2, drop) for drop in drops}))
 
 
 @app.command

@@ -21,6 +21,7 @@ from dvelib.data.dataset import FaceDataset
 from dvelib.data.fetching import download, has_sha1, part_of
 from dvelib.data.known import LAYOUTS
 from dvelib.data.layout import Layout
+from dvelib.data.places import folder_of
 from dvelib.data.unpacking import require_space, unpack, unpacked_from
 
 __all__ = ["ARCHIVES", "DOWNLOADS", "Archive", "archive_of", "check", "fetch"]
@@ -55,7 +56,7 @@ def _published(
     dataset: str, gib: float, sha1: str, entries: tuple[str, ...], **differing
 ) -> Archive:
     """A published archive; ``differing``: fields that do not follow from the dataset's name."""
-    usual = {"file": f"{dataset}.tar.gz", "folder": dataset, "layouts": (dataset,)}
+    usual = {"file": f"{dataset}.tar.gz", "folder": folder_of(dataset), "layouts": (dataset,)}
     facts = usual | {"sha1": sha1, "size": int(gib * GIB), "entries": entries} | differing
     urls = tuple(f"{scheme}{SITE}{facts['file']}" for scheme in ("https", "http"))
     return Archive(dataset=dataset, urls=urls, **facts)
@@ -80,7 +81,6 @@ _AFLW = _published(
     "939fdce0e6262a14159832c71d4f84a9d516de5e",
     ("output", "aflw_train_images.txt", "aflw_test_images.txt"),
     file="aflw-recrop.tar.gz",
-    folder="aflw/aflw_release-2",
 )
 # The page of this archive prints the hash of 300-W; this is the hash from the overview page.
 _AFLW_MTFL = _published(

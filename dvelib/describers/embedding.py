@@ -1,21 +1,17 @@
-"""A trained network as a describer."""
+"""The maps of a network for figures and for the explorer, on the CPU."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from dvelib.augment import normalise
+from dvelib.checkpoints.storage import network_maps
 
 __all__ = ["describe_images"]
 
 
-@torch.inference_mode()
 def describe_images(network: nn.Module, images: Tensor) -> Tensor:
     """Descriptor maps ``[B,D,H,W]`` float32 of images ``[B,3,s,s]`` in 0..255, already cropped.
 
-    The network runs where it lives; the maps come back to the CPU, where the landmarks are.
+    The network runs on its own device; the maps are on the CPU.
     """
-    device = next(network.parameters()).device
-    images = normalise(images.to(device).float())
-    return network.eval()(images.contiguous(memory_format=torch.channels_last)).float().cpu()
+    return network_maps(network, images).cpu()

@@ -1,15 +1,18 @@
-"""Measuring an embedding: matching errors on warped pairs, computed once and kept beside it.
+"""Matching errors of a describer on warped pairs of faces, computed once and cached.
 
 Images are taken two by two in file order. Each is warped twice with the published evaluation
-draws; queries are the landmarks in the first view of the even image, looked for in its own second
-view (same identity) and in the second view of the odd one (different identity).
+draws. The queries are the landmarks in the first view of the even image. They are searched in its
+own second view (same identity) and in the second view of the odd image (different identity).
 
-Beside the descriptors' answer stand two that need no network: the same place, and that of perfect
-features, which know where a query lies in the unwarped image and where that is in any other, and
-still pay for whole pixels and, by the published protocol, for the lattice.
+Two answers that need no network stand beside the descriptors': the same place, and perfect
+features. Perfect features know where a query lies in the unwarped image, and where that point is
+in any other image. Their error is the lowest this protocol allows, since answers are whole pixels
+and, by the published protocol, cells of the lattice.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,13 +20,13 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from dvelib.checkpoints.storage import Embedding
 from dvelib.common.digest import code_digest
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.progress import progress_bar
 from dvelib.data import FaceDataset
-from dvelib.describers.embedding import describe_images
+from dvelib.data.cache import cache_folder
+from dvelib.describers import Describer
 from dvelib.matching import (
     match_full_resolution,
     match_on_lattice,
@@ -48,21 +51,32 @@ METHODS = ("descriptors", "perfect features", "same place")
 BATCH = 32  # images at a time: 16 pairs
 
 
-def matching_errors(embedding: Embedding, dataset: FaceDataset) -> pd.DataFrame:
-    """Every matching error of an embedding on a dataset, from its cache where it has been there.
+def matching_errors(describer: Describer, dataset: FaceDataset) -> pd.DataFrame:
+    """Every matching error of a describer on a dataset, from its cache if it is there.
 
+    The cache is in the folder of an embedding, and of another describer in the cache folder.
     Returns columns setting, protocol, method, pair, point, error (pixels of a 70-px face), without
     landmarks that were not set. Raises StudyError where the dataset has no landmarks or fewer than
     two images.
     """
-    key = code_digest(__name__)[:8] + dataset.digest[:8]
-    path = embedding.folder / f"matching-{dataset.name}-{dataset.size}-{dataset.crop}-{key}.csv.gz"
+    path = _cache_path(describer, dataset)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            errors = _measure(embedding, dataset)
+            errors = _measure(describer, dataset)
             with atomic_path(path) as temporary:
                 errors.to_csv(temporary, index=False, compression="gzip", float_format="%.4f")
     return pd.read_csv(path)
+
+
+def _cache_path(describer: Describer, dataset: FaceDataset) -> Path:
+    """Named by the code, the images and the describer: a change of any computes anew."""
+    key = code_digest(__name__)[:8] + dataset.digest[:8] + describer.digest[:8]
+    file = f"matching-{dataset.name}-{dataset.size}-{dataset.crop}-{key}.csv.gz"
+    folder = getattr(describer, "folder", None)
+    if folder is None:
+        folder = cache_folder() / "matching" / describer.name
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder / file
 
 
 def summarise(errors: pd.DataFrame) -> pd.DataFrame:
@@ -70,23 +84,23 @@ def summarise(errors: pd.DataFrame) -> pd.DataFrame:
     return errors.groupby(["protocol", "setting", "method"], sort=False)["error"].mean().unstack()
 
 
-def _measure(embedding: Embedding, dataset: FaceDataset) -> pd.DataFrame:
+def _measure(describer: Describer, dataset: FaceDataset) -> pd.DataFrame:
     count = len(dataset) // 2 * 2
     if count < 2:
         raise StudyError(f"matching needs two images, {dataset.title} has {len(dataset)}")
     weights = draw_weights_in_order(count, EVALUATION_WARP)
     blocks = []
-    with progress_bar(count // 2, f"matching {embedding.spec.slug}", "pairs") as bar:
+    with progress_bar(count // 2, f"matching {describer.name}", "pairs") as bar:
         for at in range(0, count, BATCH):
             part = slice(at, min(at + BATCH, count))
             views = _Views(dataset, part, *weights)
-            blocks.append(views.errors(embedding.network))
+            blocks.append(views.errors(describer))
             bar.update((part.stop - at) // 2)
     return _long_table(torch.cat(blocks))
 
 
 class _Views:
-    """The two views of a block of images, and what matching needs to know about them."""
+    """The two views of a block of images, their landmarks and their warps, all on the CPU."""
 
     def __init__(self, dataset: FaceDataset, part: slice, first: Tensor, second: Tensor):
         self.crop, self.side = dataset.crop, dataset.cropped_size
@@ -97,27 +111,19 @@ class _Views:
         self.second_points = moved - self.crop
         self.first_points = warp_keypoints(moved, self.pair.view_grid) - self.crop
 
-    def errors(self, network: nn.Module) -> Tensor:
+    def errors(self, describer: Describer) -> Tensor:
         """``[pairs,points,settings,protocols,methods]`` errors in pixels of a 70-px face."""
-        # Warped views are cut to whole grey levels, as published and as in training.
-        first = describe_images(network, self.pair.first[::2].floor())
-        second = describe_images(network, self.pair.second.floor())
-        stride = self.side // second.shape[-1]
+        first = describer(_whole_levels(self.pair.first[::2]))
+        second = describer(_whole_levels(self.pair.second))
         queries = self.first_points[::2]
         by_setting, nan = [], torch.tensor(torch.nan)
         for odd in (0, 1):
-            truth, target = self.second_points[odd::2], second[odd::2]
-            answers = [
-                match_on_lattice(first, target, queries, stride),
-                match_full_resolution(first, target, queries, stride),
-                match_on_lattice(
-                    nn.functional.normalize(first), nn.functional.normalize(target), queries, stride
-                ),
-            ]
-            on_lattice = self._perfect(odd, stride)
+            answers = _answers(first, second[odd::2], queries, describer.stride)
+            on_lattice = self._perfect(odd, describer.stride)
             perfect = [on_lattice, self._perfect(odd, 1), on_lattice]
-            # A landmark that was not set, here or there, has no error.
-            truth = torch.where((self.points[::2] + self.points[odd::2]).isnan(), nan, truth)
+            # A landmark that is not set in one of the two images has no error.
+            unset = (self.points[::2] + self.points[odd::2]).isnan()
+            truth = torch.where(unset, nan, self.second_points[odd::2])
             methods = [answers, perfect, [queries] * len(MEASURED)]
             by_setting.append([[pixel_error(a, truth, self.side) for a in m] for m in methods])
         stacked = torch.stack([torch.stack([torch.stack(m) for m in s]) for s in by_setting])
@@ -135,6 +141,26 @@ class _Views:
             wanted = in_image - self.points[::2] + self.points[1::2]
             grid = self.pair.image_grid[1::2]
         return _nearest_on_lattice(wanted, grid, self.crop, self.side, stride)
+
+
+def _whole_levels(views: Tensor) -> Tensor:
+    """Views cut to whole grey levels, as published and as in training: uint8 is exact."""
+    return views.clamp(0, 255).to(torch.uint8)
+
+
+def _answers(first: Tensor, second: Tensor, queries: Tensor, stride: int) -> list[Tensor]:
+    """The descriptors' answers ``[pairs,K,2]`` by each of `MEASURED`, on the CPU.
+
+    The maps are matched on their own device; only points leave it.
+    """
+    points = queries.to(first.device)
+    unit = nn.functional.normalize(first), nn.functional.normalize(second)
+    found = (
+        match_on_lattice(first, second, points, stride),
+        match_full_resolution(first, second, points, stride),
+        match_on_lattice(*unit, points, stride),
+    )
+    return [answer.cpu() for answer in found]
 
 
 def _look_up(grid: Tensor, points: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from dvelib.checkpoints import storage
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.specifications import BenchmarkData, EmbeddingSpec, RegressorSpec, validate
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.cache import content_digest
@@ -36,9 +37,8 @@ from dvelib.own.own_embedding import (
     weights_digest,
 )
 from dvelib.own.predictor import EMBEDDING
-from dvelib.training.embeddings import resolve_device
-from dvelib.training.few_annotations import warped_copies
-from dvelib.training.regressors import train_regressor
+from dvelib.training.landmark_workflow import learn_landmarks
+from dvelib.training.schedule import published_drops
 
 __all__ = ["COPIES", "FEW", "labelled", "regress_landmarks", "regressor_spec"]
 
@@ -96,12 +96,8 @@ def regress_landmarks(
         write_names(target, names)
     shown = f" in {copies} warped copies each" if copies > 1 else ""
     say(f"{file.count} landmarks from {len(train)} labelled pictures{shown}, into {target}")
-    if copies > 1 and not storage.finished(target):
-        shown = warped_copies(train, np.arange(len(train)), copies, spec.seed)
-    else:
-        shown = train
     # The training ends by predicting some pictures: those kept for testing, where there are any.
-    trained = train_regressor(spec, held, shown, test or train, target)
+    trained = learn_landmarks(spec, held, train, test or train, target, copies=copies)
     if test is None:
         say(NO_ERROR)
     else:
@@ -118,18 +114,18 @@ def regressor_spec(
     batch: int | None = None,
     seed: int = 0,
 ) -> RegressorSpec:
-    """What a regressor from so many labelled pictures is to be; raises StudyError for bad values.
+    """The specification of a regressor on so many labelled pictures.
 
-    Few: 1e-2 throughout, 50 epochs, as published for few annotations. Otherwise 1e-3, divided by
-    ten after a third and five sixths of 150 epochs.
+    Fewer than `FEW`: 1e-2 throughout, 50 epochs, as published for few annotations. Otherwise 150
+    epochs from 1e-3 on, divided by ten at the published parts of the training (see
+    `dvelib.training.schedule.published_drops`). Raises StudyError for impossible values.
     """
     if count < FEW:
         epochs = 50 if epochs is None else epochs
         schedule = {"learning_rate": 1e-2, "lower_rate_from": []}
     else:
         epochs = 150 if epochs is None else epochs
-        drops = {max(2, round(epochs * share) + 1) for share in (1 / 3, 5 / 6)}
-        schedule = {"learning_rate": 1e-3, "lower_rate_from": sorted(drops)}
+        schedule = {"learning_rate": 1e-3, "lower_rate_from": published_drops(epochs)}
     values = {
         "embedding": embedding,
         "data": BenchmarkData(name="folder", folder=name, skip_bad=True),

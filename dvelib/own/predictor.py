@@ -21,13 +21,13 @@ from PIL import Image
 
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data.folder import Folder
 from dvelib.describers.embedding import describe_images
 from dvelib.own.landmark_file import read_names
 from dvelib.own.own_embedding import absolute, need_kind
 from dvelib.regressor import LandmarkRegressor
-from dvelib.training.embeddings import resolve_device
 from dvelib.training.regressors import predict
 
 __all__ = ["EMBEDDING", "Predictor", "load_predictor", "read_picture", "to_picture"]

@@ -10,14 +10,16 @@ import numpy as np
 
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import describe_hardware, finished
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.markup import fill
 from dvelib.data import SYNTHETIC, FaceDataset
 from dvelib.data.known import LAYOUTS
+from dvelib.data.places import ARCHIVES, folder_of
 from dvelib.data.synthetic_dataset import DEFAULT_COUNT
 from dvelib.study.plan import Study, data_folder
-from dvelib.training.embeddings import resolve_device, train
+from dvelib.training.embeddings import train
 
 __all__ = [
     "image_count",
@@ -29,15 +31,6 @@ __all__ = [
 ]
 
 MEASURED_SECONDS = 10.0
-# Archives that `dve fetch` knows, by the datasets that live in them.
-ARCHIVES = {
-    "celeba": "celeba",
-    "mafl": "celeba",
-    "300w": "300w",
-    "300w-bicubic": "300w",
-    "aflw": "aflw",
-    "aflw-mtfl": "aflw-mtfl",
-}
 
 
 def image_count(data: DataSpec, split: str, data_root: Path | None) -> int | None:
@@ -171,7 +164,7 @@ def missing_data(study: Study) -> list[dict[str, str]]:
         archive = ARCHIVES.get(data.name)
         fetch = f"dve fetch {archive} --data {data_root}" if archive else "your own pictures"
         check = f"dve check {data.name} --data {data_root}" if archive else ""
-        folder = str(data_root / (data.folder or data.name))
+        folder = str(data_root / (data.folder or folder_of(data.name)))
         entry = {"name": data.name, "folder": folder, "fetch": fetch, "check": check}
         found[data.name, folder] = entry | {"message": message}
     return list(found.values())

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import record_failure
 from dvelib.study.plan import Study
-from dvelib.training.embeddings import resolve_device, train
-from dvelib.training.few_annotations import annotated_faces
-from dvelib.training.regressors import train_regressor
+from dvelib.training.embeddings import train
+from dvelib.training.landmark_workflow import learn_landmarks
 
 __all__ = ["train_study_embedding", "train_study_regressor"]
 
@@ -41,8 +41,7 @@ def train_study_regressor(study: Study, name: str) -> TrainedRegressor:
         device = resolve_device(study.profile.device)
         embedding = load_embedding(study.embedding_folder(spec.embedding), device)
         train_faces, test_faces = (study.benchmark_data(spec, split) for split in ("train", "test"))
-        shown, redraw = annotated_faces(spec, train_faces)
-        return train_regressor(spec, embedding, shown, test_faces, folder, redraw=redraw)
+        return learn_landmarks(spec, embedding, train_faces, test_faces, folder)
 
 
 @contextmanager

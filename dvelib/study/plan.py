@@ -20,6 +20,7 @@ from dvelib.common.digest import code_digest, notebook_digest
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
+from dvelib.data.places import folder_of
 from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import ProfileSpec, RowSpec, TableSpec
 from dvelib.training.versions import METHOD_VERSIONS
@@ -285,7 +286,7 @@ def data_folder(data: DataSpec, data_root: Path | None) -> Path | None:
             f"the dataset {data.name} needs the folder that holds it: name it with "
             f"DATA=<folder> (or --data)"
         )
-    return data_root / (data.folder or data.name)
+    return data_root / (data.folder or folder_of(data.name))
 
 
 def open_data(

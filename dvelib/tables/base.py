@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from dvelib.checkpoints.storage import Embedding, load_embedding
+from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
 from dvelib.study.plan import Row, Study
 from dvelib.tables.effects import effects_frame, table_effects
 from dvelib.tables.results import Effect
 from dvelib.tables.statistics import Statistics
-from dvelib.training.embeddings import resolve_device
 
 __all__ = ["StudyTable", "interval_text"]
 

@@ -10,7 +10,7 @@ from dvelib.benchmarks import COMPARISONS, MEASURES, Benchmark, comparisons, gro
 from dvelib.benchmarks.comparisons import OURS
 from dvelib.benchmarks.endings import CONTROL, FORMS, PLAIN, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import peak_memory, seconds
-from dvelib.benchmarks.steps import Step, step_operations
+from dvelib.benchmarks.steps import first_step, step_operations
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.common.files import read_json
 from dvelib.matching import match_on_lattice
@@ -149,12 +149,12 @@ def test_operations_of_a_step_are_those_of_its_convolutions_and_its_loss():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_step_learns_and_starts_from_its_seed(precision):
     spec = step_spec(precision=precision, seed=3)
-    first, second = (Step(spec, losses.exchange_loss, CPU) for _ in range(2))
+    first, second = (first_step(spec, CPU) for _ in range(2))
     before = [p.clone() for p in first.network.parameters()]
     assert all(map(torch.equal, before, second.network.parameters()))
     generator = torch.Generator().manual_seed(0)
     views = torch.randn(4, 3, 24, 24, generator=generator)
-    first(views, torch.rand(2, 24, 24, 2, generator=generator) * 2 - 1)
+    first.learn(views, torch.rand(2, 24, 24, 2, generator=generator) * 2 - 1)
     after = list(first.network.parameters())
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in after)
     assert not any(map(torch.equal, before, after))

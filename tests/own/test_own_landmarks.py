@@ -75,7 +75,7 @@ def test_many_labels_are_learned_as_they_are(place, monkeypatch):
 def test_the_schedules_are_the_published_ones():
     few, many = (regressor_spec("e", "things", count) for count in (199, 200))
     assert (few.learning_rate, few.epochs, few.lower_rate_from) == (1e-2, 50, ())
-    assert (many.learning_rate, many.epochs, many.lower_rate_from) == (1e-3, 150, (51, 126))
+    assert (many.learning_rate, many.epochs, many.lower_rate_from) == (1e-3, 150, (52, 127))
     assert few.data.name == "folder"
 
 

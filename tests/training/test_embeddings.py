@@ -13,8 +13,9 @@ from dvelib.checkpoints.storage import load_embedding
 from dvelib.common.errors import StudyError
 from dvelib.data import open_dataset
 from dvelib.networks import SmallNet
-from dvelib.training import embeddings
-from dvelib.training.embeddings import _Schedule, build_optimizer, train, training_pair
+from dvelib.training import embedding_step, embeddings, loop
+from dvelib.training.embedding_step import EmbeddingStep, build_optimizer, training_pair
+from dvelib.training.embeddings import train
 
 
 def tiny_spec(**changes):
@@ -50,7 +51,7 @@ def test_training_on_the_plain_loss_goes_the_same_way(faces, tmp_path, monkeypat
     formula = lambda first, second, grid, **options: plain.batched_exchange_loss(  # noqa: E731
         first, second, grid
     )
-    monkeypatch.setattr(embeddings, "exchange_loss", formula)
+    monkeypatch.setattr(embedding_step, "exchange_loss", formula)
     theirs = train(spec, faces, tmp_path / "plain", device="cpu").history["loss"]
     assert ours.to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-3)
     other = train(tiny_spec(steps=5, seed=1), faces, tmp_path / "seed", device="cpu").history
@@ -63,16 +64,17 @@ class Killed(Exception):
 
 def train_until_killed(spec, faces, folder, step, monkeypatch):
     """Train with a checkpoint after every step and die on entering the given one."""
-    one_step = embeddings._Run._one_step
+    one_step, calls = EmbeddingStep.__call__, []
 
-    def dying(run, index):
-        if run.step == step:
+    def dying(*arguments):
+        calls.append(1)
+        if len(calls) > step:
             raise Killed
-        return one_step(run, index)
+        return one_step(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(embeddings, "CHECKPOINT_SECONDS", 0)
-        patch.setattr(embeddings._Run, "_one_step", dying)
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+        patch.setattr(EmbeddingStep, "__call__", dying)
         with pytest.raises(Killed):
             train(spec, faces, folder, device="cpu")
 
@@ -104,48 +106,65 @@ def test_a_killed_training_resumes_to_the_same_numbers(faces, tmp_path, step, mo
 
 def test_a_finished_embedding_is_not_trained_again(faces, tmp_path, monkeypatch):
     train(tiny_spec(), faces, tmp_path, device="cpu")
-    monkeypatch.setattr(embeddings._Run, "_one_step", None)
+    monkeypatch.setattr(EmbeddingStep, "__call__", None)
     train(tiny_spec(), faces, tmp_path, device="cpu")
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     faces, tmp_path, monkeypatch
 ):
-    loss, calls = embeddings.exchange_loss, []
+    loss, calls = embedding_step.exchange_loss, []
 
     def failing(*arguments, **options):
         calls.append(1)
         return loss(*arguments, **options) * (float("nan") if len(calls) == 4 else 1)
 
-    monkeypatch.setattr(embeddings, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(embeddings, "exchange_loss", failing)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(embedding_step, "exchange_loss", failing)
     with pytest.raises(StudyError, match="not finite by step 4: lower the learning rate"):
         train(tiny_spec(), faces, tmp_path, device="cpu")
     state = storage.load_checkpoint(tmp_path, torch.device("cpu"))
     assert state["step"] == 3
-    assert all(v.isfinite().all() for v in state["network"].values() if v.is_floating_point())
+    assert all(
+        v.isfinite().all() for v in state["parts"]["network"].values() if v.is_floating_point()
+    )
     assert len(calls) == 4
     assert not storage.finished(tmp_path)
 
 
 def test_late_drops_count_from_one():
     spec = tiny_spec(steps=None, epochs=100, lower_rate_from=(72, 92), batch=4)
-    schedule = _Schedule.of(spec, images=10)
+    schedule = embeddings._schedule(spec, images=10)
     assert (schedule.steps, schedule.steps_per_epoch) == (200, 2)
     factors = [schedule.factor(2 * (epoch - 1)) for epoch in (71, 72, 91, 92)]
     assert factors == pytest.approx([1, 0.1, 0.1, 0.01])
 
 
-def test_every_epoch_sees_an_image_at_most_once_in_another_order(faces, tmp_path):
-    run = embeddings._Run(
-        tiny_spec(steps=4, batch=5), faces, tmp_path, SmallNet(4), torch.device("cpu")
-    )
-    seen = []
-    for index in run._indices():
-        seen += index.tolist()
-        run.step += 1
-    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
-    assert seen[:10] != seen[10:]
+def test_every_group_of_weights_learns_at_its_rate_times_the_factor(faces, tmp_path, monkeypatch):
+    rates = []
+    one_step = EmbeddingStep.__call__
+
+    def noting(step, *arguments):
+        rates.append([group["lr"] for group in step.optimizer.param_groups])
+        return one_step(step, *arguments)
+
+    monkeypatch.setattr(EmbeddingStep, "__call__", noting)
+    spec = tiny_spec(lower_rate_from=(3, 5), learning_rate=7.07e-4)
+    history = train(spec, faces, tmp_path, device="cpu").history
+    factors = [0.1**k for k in (0, 0, 1, 1, 2, 2)]
+    assert rates == [[7.07e-4 * factor, 1e-5 * factor] for factor in factors]
+    assert history["learning_rate"].tolist() == [7.07e-4 * factor for factor in factors]
+
+
+def test_every_epoch_sees_an_image_at_most_once_in_another_order():
+    spec = tiny_spec(steps=4, batch=5)
+    schedule = embeddings._schedule(spec, 10)
+    batches = [index.tolist() for index in embeddings._indices(spec, 10, schedule, 0)]
+    first, second = batches[0] + batches[1], batches[2] + batches[3]
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    later = [index.tolist() for index in embeddings._indices(spec, 10, schedule, 3)]
+    assert later == batches[3:]
 
 
 def test_biases_of_convolutions_alone_learn_slowly():

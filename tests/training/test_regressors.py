@@ -11,7 +11,7 @@ from dvelib.common.errors import StudyError
 from dvelib.data import open_dataset
 from dvelib.matching import inter_ocular_error
 from dvelib.networks import SmallNet
-from dvelib.training import regressors
+from dvelib.training import loop, regressors
 from dvelib.training.regressors import predict_dataset, train_regressor
 
 
@@ -87,16 +87,16 @@ def test_a_killed_training_resumes_to_the_same_numbers(
     embedding, faces, tmp_path, monkeypatch, epoch
 ):
     whole = train_regressor(regressor_spec(), embedding, *faces, tmp_path / "whole")
-    one_epoch = regressors._Run._one_epoch
+    order = regressors._order
 
-    def dying(run, *arguments):
-        if run.epoch == epoch:
+    def dying(spec, faces, at):
+        if at == epoch:
             raise Killed
-        return one_epoch(run, *arguments)
+        return order(spec, faces, at)
 
     with monkeypatch.context() as patch:
-        patch.setattr(regressors, "CHECKPOINT_SECONDS", 0)
-        patch.setattr(regressors._Run, "_one_epoch", dying)
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+        patch.setattr(regressors, "_order", dying)
         with pytest.raises(Killed):
             train_regressor(regressor_spec(), embedding, *faces, tmp_path / "killed")
     assert (tmp_path / "killed" / storage.CHECKPOINT).exists()
@@ -120,7 +120,7 @@ def test_faces_can_be_drawn_anew_for_each_epoch(embedding, faces, tmp_path):
 
 def test_a_finished_regressor_is_not_trained_again(embedding, faces, tmp_path, monkeypatch):
     train_regressor(regressor_spec(), embedding, *faces, tmp_path)
-    monkeypatch.delattr(regressors, "_Run")
+    monkeypatch.delattr(regressors, "_train")
     train_regressor(regressor_spec(), embedding, *faces, tmp_path)
 
 
@@ -137,7 +137,7 @@ def test_too_few_faces_are_refused(embedding, faces, tmp_path):
 
 def test_a_loss_that_is_no_number_stops_the_training(embedding, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(regressors, "landmark_loss", lambda p, *_: p.sum() * torch.nan)
-    with pytest.raises(StudyError, match="is not finite in epoch 1: lower its learning rate"):
+    with pytest.raises(StudyError, match="regressor mafl-an-embedding is not finite by step 1"):
         train_regressor(regressor_spec(), embedding, *faces, tmp_path)
     assert not storage.finished(tmp_path)
 
