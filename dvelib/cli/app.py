@@ -20,31 +20,39 @@ from dvelib.common.errors import StudyError
 
 __all__ = ["app", "entry_point", "main"]
 
-app = App(
-    name="dve",
-    help="Train, evaluate and study dense landmarks that are learned without labels (DVE).",
-    help_format="markdown",
-    version_flags=(),
-    default_parameter=Parameter(negative=()),
-    suppress_keyboard_interrupt=False,
-    result_action="return_value",
-)
-# In this order in the help.
+# The groups and their commands, in the order of the help.
 _GROUPS = {
     "Train and use": (train.app, regress.app, pictures.annotate, pictures.predict, measure.match),
     "The study": (study.plan, study.study, study.site, study.publish, study.adopt, pages.app),
     "Data and published models": (datasets.fetch, datasets.check, datasets.fetch_model),
     "Other": (measure.bench,),
 }
-for _key, (_title, _commands) in enumerate(_GROUPS.items()):
-    _group = Group(_title, sort_key=_key)
-    for _command in _commands:
-        if isinstance(_command, App):
-            _command.group = _group
-            app.command(_command)
-        else:
-            app.command(_command, group=_group)
-app["--help"].group = _group
+
+
+def _build_app() -> App:
+    """The application with all commands."""
+    app = App(
+        name="dve",
+        help="Train, evaluate and study dense landmarks that are learned without labels (DVE).",
+        help_format="markdown",
+        version_flags=(),
+        default_parameter=Parameter(negative=()),
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for order, (title, commands) in enumerate(_GROUPS.items()):
+        group = Group(title, sort_key=order)
+        for command in commands:
+            if isinstance(command, App):
+                command.group = group
+                app.command(command)
+            else:
+                app.command(command, group=group)
+    app["--help"].group = group
+    return app
+
+
+app = _build_app()
 
 
 def entry_point() -> None:
