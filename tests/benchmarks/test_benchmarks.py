@@ -1,4 +1,4 @@
-"""The straightforward forms say what ours do, and the benchmark measures what it says."""
+"""The plain forms give the same results as ours, and benchmarks measure them correctly."""
 
 import numpy as np
 import pandas as pd
@@ -34,15 +34,15 @@ PLAIN_LOSSES = [plain.exchange_loss, plain.batched_exchange_loss]
 def test_plain_losses_take_bfloat16_as_ours_does(form):
     first, second, grid = maps()
     low = [m.detach().bfloat16().requires_grad_() for m in (first, second)]
-    ours, theirs = (f(*low, grid.float()) for f in (losses.exchange_loss, form))
-    assert ours.dtype == theirs.dtype == torch.float32
-    torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=0)
-    gradients = torch.autograd.grad(theirs, low)
+    ours, plain_loss = (f(*low, grid.float()) for f in (losses.exchange_loss, form))
+    assert ours.dtype == plain_loss.dtype == torch.float32
+    torch.testing.assert_close(ours, plain_loss, rtol=2e-2, atol=0)
+    gradients = torch.autograd.grad(plain_loss, low)
     assert all(g.dtype == torch.bfloat16 and g.abs().sum() > 0 for g in gradients)
 
 
 @pytest.mark.parametrize("form", PLAIN_LOSSES)
-def test_plain_losses_are_ours(form):
+def test_plain_losses_equal_ours(form):
     first, second, grid = maps()
     ours, theirs = (f(first, second, grid) for f in (losses.exchange_loss, form))
     torch.testing.assert_close(ours, theirs)
@@ -52,7 +52,7 @@ def test_plain_losses_are_ours(form):
         torch.testing.assert_close(mine, other)
 
 
-def test_the_plain_regressor_is_ours():
+def test_the_plain_regressor_equals_ours():
     torch.manual_seed(0)
     network, descriptors = LandmarkRegressor(4, 3, virtual_points=7), torch.randn(2, 4, 5, 5)
     linear = network.reg_conv.weight.view(3, 2, -1)
@@ -60,7 +60,7 @@ def test_the_plain_regressor_is_ours():
     torch.testing.assert_close(found, network(descriptors)[0], rtol=1e-4, atol=1e-5)
 
 
-def test_plain_matching_is_ours():
+def test_plain_matching_equals_ours():
     generator = torch.Generator().manual_seed(0)
     source, target = torch.randn(2, 3, 4, 6, 6, generator=generator)
     points = 14 * torch.rand(3, 5, 2, generator=generator) - 1
@@ -86,7 +86,8 @@ def test_plain_views_are_noisy_and_cropped():
     images = np.full((2, 3, 40, 40), 128, np.uint8)
     first, second = plain.warp_and_noise(images, 6, torch.Generator().manual_seed(0))
     assert first.shape == second.shape == (2, 3, 28, 28)
-    assert not np.array_equal(first, second)
+    views = np.concatenate([first, second]).mean((2, 3))
+    assert len(np.unique(views, axis=0)) == 4 and np.ptp(views) > 1
 
 
 @pytest.mark.parametrize("kind", COMPARISONS)
@@ -122,7 +123,7 @@ def test_a_floor_is_of_the_arithmetic_that_the_fastest_form_computes_in():
         return {c.arithmetic for c in steps}
 
     assert arithmetic("cpu") == {"float32"}
-    # There, float32 convolutions round their inputs.
+    # On a GPU, float32 convolutions round their inputs.
     assert arithmetic("cuda") == {"TensorFloat32", "bfloat16"}
 
 
@@ -165,14 +166,14 @@ def small_ends():
     return ends(small=True)
 
 
-def test_both_forms_train_to_the_same_end_from_every_seed(small_ends):
+def test_both_forms_have_equal_errors_after_training(small_ends):
     assert list(small_ends["form"].unique()) == list(FORMS)
     table = small_ends.pivot(index="seed", columns="form", values="distance")
     np.testing.assert_allclose(table[OURS], table[PLAIN], rtol=1e-4)
     assert (table.loc[0] - table.loc[1]).abs().min() > 1e-3
 
 
-def test_a_loss_that_lacks_a_gradient_ends_elsewhere(small_ends):
+def test_the_control_has_other_errors_after_training(small_ends):
     found = gaps(small_ends).set_index(["measure", "form"]).loc["distance"]
     smallest, largest = (found[["low", "high"]].abs().agg(f, axis=1) for f in ("min", "max"))
     assert smallest[CONTROL] > 20 * largest[OURS]
@@ -198,7 +199,7 @@ def invented_ends(gap, control=2.0):
 
 
 @pytest.mark.parametrize(("gap", "word"), [(0.5, "within"), (-0.5, "within"), (1.5, "beyond")])
-def test_a_gap_is_held_against_the_spread_of_the_seeds(gap, word):
+def test_a_gap_is_compared_with_the_spread_over_seeds(gap, word):
     frame = invented_ends(gap)
     found = gaps(frame).set_index(["measure", "form"]).loc[("distance", OURS)]
     assert found["spread"] == pytest.approx(1.0) and found["within"] == (word == "within")
@@ -209,7 +210,7 @@ def test_a_gap_is_held_against_the_spread_of_the_seeds(gap, word):
     assert "within the seed" in matching and "of the control +0, within it." in matching
 
 
-def test_the_table_of_ends_has_every_seed_and_what_they_come_to():
+def test_the_table_by_seed_has_mean_and_deviation():
     table = by_seed(invented_ends(0.5))
     assert list(table.index) == ["seed 0", "seed 1", "seed 2", "mean", "standard deviation"]
     distance = table[MEASURES["distance"]]
@@ -217,7 +218,7 @@ def test_the_table_of_ends_has_every_seed_and_what_they_come_to():
     assert distance.loc["standard deviation"].tolist() == pytest.approx([1.0, 1.0, 1.0, 0.0])
 
 
-def test_ends_are_drawn_a_panel_a_measure_and_a_row_a_seed():
+def test_errors_after_training_have_a_panel_per_measure_and_a_row_per_seed():
     figure = plots.ending_dots(invented_ends(0.5), MEASURES)
     figure.draw_without_rendering()
     assert [axis.get_xlabel() for axis in figure.axes] == list(MEASURES.values())
@@ -229,7 +230,7 @@ def test_ends_are_drawn_a_panel_a_measure_and_a_row_a_seed():
         plots.ending_dots(many, MEASURES)
 
 
-def test_what_is_measured_is_recorded(tmp_path, monkeypatch):
+def test_measurements_are_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(comparisons, "peak_memory", lambda *_: 1)
     benchmark = Benchmark("cpu", repeats=1, small=True, outputs=tmp_path)
     for kind in ("loss", "step"):

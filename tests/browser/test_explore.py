@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab, in a real browser: run the notebook, click, see the match change."""
+"""The explorer in JupyterLab, in a real browser: clicks and keys change the matches."""
 
 import os
 import secrets
@@ -25,11 +25,11 @@ PATIENCE = 180_000  # milliseconds: a busy machine takes its time to start a ker
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """The address of the explorer in a JupyterLab of its own."""
+    """The address of the explorer in a separate JupyterLab."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copy(ROOT / "notebooks" / "explore.ipynb", folder)
     token, port = secrets.token_hex(8), _free_port()
-    # Settings of whoever runs the tests stay out of it, and theirs are left alone.
+    # The user's own settings are neither read nor changed.
     own = {name: str(folder / name) for name in SETTINGS}
     server = subprocess.Popen(
         [
@@ -76,7 +76,7 @@ def _wait_for(address, server, log, seconds=120):
 
 @pytest.fixture
 def explorer(lab, browser):
-    """The page with all cells run, scrolled to the faces to click on."""
+    """The page after all cells have run, scrolled to the top."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.set_default_timeout(PATIENCE)
     page.goto(lab)
@@ -92,24 +92,24 @@ def explorer(lab, browser):
 
 
 def test_a_click_on_a_face_changes_the_match(explorer):
-    said = explorer.locator("p[role=status]", has_text="Face ").first
+    status = explorer.locator("p[role=status]", has_text="Face ").first
     canvas = explorer.locator("canvas").nth(1)  # lies over the first, and takes the clicks
     canvas.scroll_into_view_if_needed()
     picture = "() => document.querySelector('canvas').toDataURL()"
     for x, y, face in ((0.05, 0.3, 0), (0.32, 0.8, 6), (0.93, 0.8, 7)):
-        words, drawn, box = said.text_content(), explorer.evaluate(picture), canvas.bounding_box()
+        text, drawn, box = status.text_content(), explorer.evaluate(picture), canvas.bounding_box()
         canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
-        expect(said).not_to_have_text(words)
-        expect(said).to_contain_text(f"Face {face}, ")
+        expect(status).not_to_have_text(text)
+        expect(status).to_contain_text(f"Face {face}, ")
         explorer.wait_for_function(f"drawn => ({picture})() != drawn", arg=drawn)
     assert not explorer.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
 
 
 def test_a_landmark_and_an_embedding_are_chosen_from_the_keyboard(explorer):
-    said = explorer.locator("p[role=status]", has_text="Face ").first
+    status = explorer.locator("p[role=status]", has_text="Face ").first
     explorer.get_by_label("landmark").first.select_option("nose")
-    expect(said).to_contain_text("px")
-    words = said.text_content()
+    expect(status).to_contain_text("px")
+    text = status.text_content()
     explorer.get_by_label("right", exact=True).select_option("SmallNet 16-d with exchange")
-    expect(said).not_to_have_text(words)
-    expect(said).to_contain_text("SmallNet 16-d with exchange")
+    expect(status).not_to_have_text(text)
+    expect(status).to_contain_text("SmallNet 16-d with exchange")

@@ -118,7 +118,7 @@ def test_views_of_every_type_and_shape_come_back(tmp_path, form):
     assert found["view"].data_ptr() == found["base"][6:].data_ptr()
 
 
-def test_what_the_first_trainings_wrote_is_read(tmp_path):
+def test_files_of_the_first_trainings_are_read(tmp_path):
     """A dict for a configuration, text as Python 2 wrote it, and tensors of the first form."""
 
     class First(Tensor):
@@ -388,7 +388,7 @@ def test_parts_as_the_tests_write_them_are_read(tmp_path, form):
     assert load_published(tmp_path / "a.pth")["state_dict"]["a"].tolist() == [2]
 
 
-def test_a_stream_that_lies_about_a_length_is_refused(tmp_path):
+def test_a_stream_with_a_wrong_length_is_refused(tmp_path):
     content = {"arch": "A", "epoch": 1, "state_dict": {"a": Tensor(Named(*FLOATS, None))}}
     for numel in (1, 3, 2**62, -2):
         (tmp_path / "a.pth").write_bytes(stream(pickled(content), {"7": (numel, TWO)}))

@@ -125,7 +125,7 @@ FITS = "does not match the SmallNet 3-d: "
     ],
     ids=range(10),
 )
-def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path, changes, said):
+def test_wrong_weights_are_refused_naming_their_first_key(tmp_path, changes, said):
     refused(saved(tmp_path, changed(filled().state_dict(), **changes)), said)
 
 
@@ -149,7 +149,7 @@ def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path, change
     ],
     ids=range(8),
 )
-def test_regressors_that_do_not_fit_are_refused_by_their_first_key(tmp_path, changes, said):
+def test_wrong_regressors_are_refused_naming_their_first_key(tmp_path, changes, said):
     state = regressor_state(filled(), LandmarkRegressor(3, 2))
     refused(saved(tmp_path, changed(state, **changes), "Sequential"), said)
 
@@ -192,7 +192,7 @@ def test_an_embedding_can_be_kept_like_a_trained_one(tmp_path):
     assert again.network.conv6.weight.equal(e.network.conv6.weight)
 
 
-def test_of_a_regressor_the_embedding_is_what_it_reads(tmp_path):
+def test_the_embedding_of_a_regressors_file_is_its_frozen_network(tmp_path):
     network, name = filled(), "300w-ft-keypoints-celeba-smallnet-3d-dve"
     state = regressor_state(network, LandmarkRegressor(3, 68))
     embedding = published_embedding(saved(tmp_path, state, "Sequential", 300), name)

@@ -111,7 +111,7 @@ def test_a_global_that_is_not_allowed_is_refused_by_name():
         (b"\x97.", "NEXT_BUFFER"),
     ],
 )
-def test_instructions_without_a_use_are_refused(data, instruction):
+def test_unneeded_instructions_are_refused(data, instruction):
     with pytest.raises(ForbiddenPickle, match=f"instruction {instruction}$"):
         read(data)
 
@@ -136,12 +136,12 @@ def test_instructions_without_a_use_are_refused(data, instruction):
         b"cno newline",
     ],
 )
-def test_what_is_no_pickle_raises_an_error_of_python(data):
+def test_damaged_bytes_raise_errors_of_python(data):
     with pytest.raises((ValueError, LookupError, TypeError, OverflowError, MemoryError)):
         read(data)
 
 
-def test_deep_nesting_is_no_danger():
+def test_deep_nesting_is_read():
     deep = b")" + b"\x85" * 100_000
     assert isinstance(read(deep + b"."), tuple)
     assert read(b"}" + deep + b"K\x01s.") == {}

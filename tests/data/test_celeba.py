@@ -126,8 +126,8 @@ def test_a_missing_list_of_mafl_is_named(tree, name, split):
     path = tree / "MAFL" / f"{split}ing.txt"
     path.unlink()
     assert refusal(name, tree, split).endswith(
-        f"there is no {path}; put MAFL's training.txt and testing.txt, the lists of its images, "
-        "there"
+        f"there is no {path}; put MAFL's training.txt and testing.txt, "
+        f"the lists of its images, there"
     )
 
 

@@ -6,21 +6,21 @@ from dvelib.own.landmark_file import write_names
 from tests.own.pictures import draw_folder
 
 
-def test_what_comes_along_is_there_at_once(gallery):
+def test_pretrained_embeddings_are_the_default(gallery):
     assert gallery.pair() == ("SmallNet 64-d without exchange", "SmallNet 64-d with exchange")
     assert list(gallery.regressors) == ["SmallNet 64-d with exchange"]
     assert gallery.landmark_names[2] == "nose"
     assert "SmallNet 16-d with exchange" in gallery.summary() and not gallery.notes
 
 
-def test_a_study_without_trainings_says_so_and_shows_what_comes_along(tmp_path):
+def test_a_study_without_embeddings_shows_pretrained_ones_and_a_note(tmp_path):
     gallery = Explorer("smoke", outputs=tmp_path)
     assert len(gallery.embeddings) == 4
     assert "has no trained embedding yet" in gallery.summary()
     assert "make study PROFILE=smoke" in gallery.summary()
 
 
-def test_ones_own_pictures_need_no_landmarks(tmp_path):
+def test_own_pictures_need_no_landmarks(tmp_path):
     draw_folder(tmp_path / "things", 5)
     gallery = Explorer(images=tmp_path / "things")
     assert (len(gallery.faces), gallery.landmarks, gallery.landmark_names) == (5, None, ())
@@ -29,7 +29,7 @@ def test_ones_own_pictures_need_no_landmarks(tmp_path):
     assert "left eye" in gallery.keypoints().still()
 
 
-def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
+def test_own_landmarks_have_the_names_of_their_file(tmp_path):
     folder = tmp_path / "things"
     draw_folder(folder, 3)
     lines = ["file,x0,y0,x1,y1", *(f"p0{i}.png,10,10,20,20" for i in range(3))]
@@ -41,7 +41,7 @@ def test_landmarks_of_ones_own_have_ones_own_names(tmp_path):
     assert "No landmark regressor matches" in gallery.keypoints().still()
 
 
-def test_a_landmark_that_one_face_alone_has_asks_nothing_to_begin_with(tmp_path):
+def test_no_landmark_is_selected_if_only_one_face_has_landmarks(tmp_path):
     folder = tmp_path / "things"
     draw_folder(folder, 3)
     (folder / "landmarks.csv").write_text("file,x0,y0\np00.png,10,10\n")
@@ -52,7 +52,7 @@ def test_a_landmark_that_one_face_alone_has_asks_nothing_to_begin_with(tmp_path)
     assert len(panel.stills()) == 5  # a cross of points
 
 
-def test_chosen_embeddings_alone_are_shown():
+def test_only_chosen_embeddings_are_shown():
     gallery = Explorer(embeddings=["smallnet-16d-plain", "smallnet-16d-plain"], drawn=3)
     assert list(gallery.embeddings) == [
         "SmallNet 16-d without exchange",
@@ -60,14 +60,14 @@ def test_chosen_embeddings_alone_are_shown():
     ]
 
 
-def test_what_is_not_there_is_said_in_a_sentence(tmp_path):
+def test_missing_folders_are_study_errors(tmp_path):
     with pytest.raises(StudyError, match="holds no finished embedding"):
         Explorer(embeddings=[tmp_path])
     with pytest.raises(StudyError, match="there is no folder"):
         Explorer(images=tmp_path / "nothing")
 
 
-def test_what_is_offered_later_is_seen_by_all_who_watch():
+def test_watchers_are_notified_of_new_embeddings():
     gallery, seen = Explorer(embeddings=["smallnet-16d-plain"], drawn=3), []
     gallery.watch(seen.append)
     other = Explorer(embeddings=["smallnet-16d-exchange"], drawn=3).embeddings.popitem()[1]
@@ -76,7 +76,7 @@ def test_what_is_offered_later_is_seen_by_all_who_watch():
     assert seen == [label, label] and label in gallery.embeddings
 
 
-def test_names_of_files_and_landmarks_are_text_and_not_markup(tmp_path):
+def test_names_of_files_and_landmarks_are_escaped(tmp_path):
     folder = tmp_path / "things"
     draw_folder(folder, 3)
     lines = ["file," + ",".join(f"x{k},y{k}" for k in range(5))]

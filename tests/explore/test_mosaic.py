@@ -27,7 +27,7 @@ def test_a_point_is_found_on_its_face_and_placed_back(mosaic):
 
 
 @pytest.mark.parametrize("x, y", [(-1, 3), (10.5, 3), (3, 11), (35, 20), (100, 3), (3, 100)])
-def test_beside_the_faces_there_is_nothing(mosaic, x, y):
+def test_points_beside_the_faces_are_on_no_face(mosaic, x, y):
     assert mosaic.locate(x, y) is None
 
 
@@ -36,7 +36,7 @@ def test_pixel_borders_belong_to_their_pixels(mosaic):
     assert mosaic.locate(9.49, 9.49)[0] == 0
 
 
-def test_heat_colours_where_it_is_hottest_alone(mosaic):
+def test_heat_colours_only_large_values(mosaic):
     heat = np.zeros((5, 10, 10))
     heat[:, 4, 6] = 1
     picture = mosaic.picture(heat)
@@ -44,6 +44,6 @@ def test_heat_colours_where_it_is_hottest_alone(mosaic):
     np.testing.assert_allclose(picture[0, 0], mosaic.faces[0, 0, 0])  # as it was
 
 
-def test_points_beside_their_face_are_left_out(mosaic):
+def test_points_beside_their_face_become_nan(mosaic):
     points = np.array([[0, 0], [-0.6, 3], [9.4, 9.4], [3, 9.6], [np.nan, 1]])
     assert np.isnan(mosaic.inside(points)).any(1).tolist() == [False, True, False, True, True]

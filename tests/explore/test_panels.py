@@ -24,13 +24,13 @@ def click(panel, x, y):
     panel._clicked(SimpleNamespace(inaxes=axis, xdata=x, ydata=y))
 
 
-def test_it_begins_with_a_landmark_and_says_what_is_seen(panel):
+def test_a_landmark_is_selected_first_and_described(panel):
     assert panel.landmark.label in panel.gallery.landmark_names
     assert "SmallNet 64-d without exchange: mean error" in panel.status_line.value
     assert 'role="status"' in panel.status_line.value
 
 
-def test_a_click_asks_for_that_point_on_both_sides(panel):
+def test_a_click_selects_its_point_on_both_sides(panel):
     x, y = panel.mosaic.corners[5] + (12, 30)
     click(panel, x, y)
     assert (panel.face.value, panel.x.value, panel.y.value) == (5, 12, 30)
@@ -49,7 +49,7 @@ def test_a_click_beside_the_faces_changes_nothing(panel):
     assert panel.status_line.value == before
 
 
-def test_sliders_ask_the_same(panel):
+def test_sliders_select_the_point(panel):
     panel.ask(0, (25, 25))
     panel.x.value = 11
     assert "Face 0, (11, 25)" in panel.status_line.value
@@ -58,7 +58,7 @@ def test_sliders_ask_the_same(panel):
     assert (panel.sides[0].exchanged.get_offsets() != before).any()
 
 
-def test_a_landmark_follows_its_face(panel):
+def test_the_selected_landmark_moves_to_the_selected_face(panel):
     panel.landmark.value = 2
     for face in (3, 6):
         panel.face.value = face
@@ -74,7 +74,7 @@ def test_other_pictures_of_the_same_faces(panel, what):
     assert (panel.sides[0].picture.get_array() != before).any()
 
 
-def test_other_faces_answer_the_same_question(panel):
+def test_other_faces_can_be_shown(panel):
     panel.first.value = 4
     assert panel.scene.first == 4
     shown = panel.scene.images[0].movedim(0, 2).numpy() / 255
@@ -93,7 +93,7 @@ def pictures(still):
 
 
 @pytest.mark.parametrize("what", ["matches", "warps", "keypoints", "errors"])
-def test_a_page_shows_choices_of_pictures_instead(gallery, what):
+def test_a_page_shows_static_pictures(gallery, what):
     shown = list(pictures(getattr(gallery, what)().still()))
     assert len(shown) == 5
     assert len({label for label, _, _ in shown}) == 5
@@ -101,7 +101,7 @@ def test_a_page_shows_choices_of_pictures_instead(gallery, what):
     assert all(picture.width > 300 and alt for _, picture, alt in shown)
 
 
-def test_lab_gets_the_widget_and_a_page_the_pictures(panel):
+def test_the_mime_bundle_holds_widget_and_pictures(panel):
     bundle = panel._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert 'class="choices"' in bundle["text/html"]
@@ -109,14 +109,14 @@ def test_lab_gets_the_widget_and_a_page_the_pictures(panel):
     assert other not in bundle["text/html"]  # choices of one page do not switch each other
 
 
-def test_stills_leave_the_panel_as_it_was(panel):
+def test_stills_do_not_change_the_panel(panel):
     panel.ask(3, (10, 20))
     before = panel.status_line.value
     panel.stills()
     assert panel.status_line.value == before
 
 
-def test_without_sliders_moved_pairs_are_those_of_training(gallery):
+def test_pairs_are_warped_as_in_training_by_default(gallery):
     from dvelib.warps import TRAINING_WARP
 
     panel = gallery.warps()
@@ -126,7 +126,7 @@ def test_without_sliders_moved_pairs_are_those_of_training(gallery):
     assert panel.picture.value != before
 
 
-def test_no_warp_moves_nothing(gallery):
+def test_the_identity_warp_moves_no_pixels(gallery):
     panel = gallery.warps()
     for part in panel.parts.values():
         part.value = 0
@@ -159,7 +159,7 @@ def test_the_button_trains_and_offers_the_embedding(gallery, tmp_path, monkeypat
     assert list(tmp_path.glob("smallnet-16d-exchange-seed0-*/weights.safetensors"))
 
 
-def test_a_training_that_cannot_be_says_why(gallery, tmp_path, monkeypatch):
+def test_a_training_that_fails_shows_the_error(gallery, tmp_path, monkeypatch):
     monkeypatch.setattr(training_panel, "TRAINING_FACES", 4)  # fewer than a batch
     panel = gallery.training()
     panel.folder = tmp_path

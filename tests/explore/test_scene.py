@@ -22,7 +22,7 @@ def test_a_point_is_most_similar_to_itself(scene):
         assert look.similarity[2, 31, 13] == pytest.approx(1, abs=1e-4)
 
 
-def test_matches_are_those_of_the_studys_full_resolution_protocol(scene):
+def test_matches_follow_the_full_resolution_protocol(scene):
     label = next(iter(scene.embeddings))
     maps = describe_images(scene.embeddings[label].network, scene.images)
     points = torch.tensor([[[20.0, 14.0], [8.0, 40.0]]]).expand(6, -1, -1)
@@ -32,7 +32,7 @@ def test_matches_are_those_of_the_studys_full_resolution_protocol(scene):
         assert (look.best == wanted[:, k].numpy()).all()
 
 
-def test_the_exchanged_query_is_the_formula_of_the_loss(scene):
+def test_the_rebuilt_query_follows_the_formula_of_the_loss(scene):
     label = next(iter(scene.embeddings))
     maps = scene.maps(label)
     query, cells = maps[0, :, 10, 7].double(), maps[3].flatten(1).double()
@@ -44,7 +44,7 @@ def test_the_exchanged_query_is_the_formula_of_the_loss(scene):
     assert (found == torch.stack([best % 50, best // 50], 1).numpy()).all()
 
 
-def test_errors_of_landmarks_are_those_of_single_looks(scene):
+def test_errors_of_landmarks_are_those_of_single_matches(scene):
     label = next(iter(scene.embeddings))
     errors = scene.landmark_errors(label)
     assert errors.shape == (6, 5, 6)
@@ -54,7 +54,7 @@ def test_errors_of_landmarks_are_those_of_single_looks(scene):
     np.testing.assert_allclose(errors[4, 2], alone, rtol=1e-5)
 
 
-def test_the_question_to_begin_with_is_neither_the_best_nor_the_worst_case(scene, gallery):
+def test_the_typical_question_is_near_the_median(scene, gallery):
     labels = gallery.pair()
     face, landmark = scene.typical_question(*labels)
     gaps = [np.nanmean(scene.landmark_errors(label), axis=2) for label in labels]
@@ -63,7 +63,7 @@ def test_the_question_to_begin_with_is_neither_the_best_nor_the_worst_case(scene
     assert 0.3 < share < 0.7
 
 
-def test_exchange_finds_the_same_place_on_another_face(gallery):
+def test_errors_are_smaller_with_exchange(gallery):
     """The effect that the explorer is there to show, on the faces it begins with."""
     scene = gallery.scene(12)
     without, with_ = (np.nanmean(scene.landmark_errors(label)) for label in gallery.pair())
@@ -76,7 +76,7 @@ def test_colours_are_in_range_and_differ_over_a_face(scene):
     assert colours.min() >= 0 and colours.max() <= 1 and colours.std() > 0.05
 
 
-def test_a_scene_past_the_end_is_the_last_one(gallery):
+def test_a_scene_beyond_the_end_shows_the_last_faces(gallery):
     assert gallery.scene(5, first=100).first == 7
     assert len(gallery.scene(50).images) == 12
 

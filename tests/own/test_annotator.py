@@ -241,7 +241,7 @@ def test_a_large_picture_is_drawn_small_and_clicked_in_full(folder):
     assert lines(folder) == ["p00.png,train,2998.50,1402.00"]
 
 
-def test_a_broken_picture_is_said_and_takes_no_clicks(folder):
+def test_a_broken_picture_is_reported_and_ignores_clicks(folder):
     from dvelib.own.widget import AnnotatorWidget
 
     (folder / "p00.png").write_bytes(b"nothing")
@@ -251,7 +251,7 @@ def test_a_broken_picture_is_said_and_takes_no_clicks(folder):
     assert not (folder / "landmarks.csv").exists()
 
 
-def test_a_file_that_changed_meanwhile_is_said_where_people_look(widget, folder):
+def test_a_changed_file_is_reported_above_the_picture(widget, folder):
     (folder / "landmarks.csv").write_text("file,x0,y0\np01.png,1,2\n")
     click(widget, 5, 5)
     assert "another program has changed" in widget.what.value
@@ -286,7 +286,7 @@ def test_the_command_leaves_a_notebook_and_opens_it(folder, monkeypatch, capsys)
         (["--landmarks", "a,a"], "landmarks must be a number, or different names separated"),
     ],
 )
-def test_the_command_answers_mistakes_in_a_sentence(folder, options, message, capsys):
+def test_errors_of_the_command_are_one_sentence(folder, options, message, capsys):
     assert main(["annotate", "--images", str(folder), *options]) == 2
     found = capsys.readouterr().err
     assert message in found and found.count("\n") == 1

@@ -51,7 +51,7 @@ def test_a_new_file_is_what_the_folder_dataset_reads(folder):
     np.testing.assert_allclose(again.points("p02.png"), [[np.nan, np.nan], [12.25, 6]])
 
 
-def test_what_others_wrote_stays_cell_by_cell(folder):
+def test_existing_cells_keep_their_text(folder):
     (folder / "landmarks.csv").write_text(OTHERS)
     file = LandmarkFile(folder)
     file.set_point("p03.png", 1, (9, 8))
@@ -82,7 +82,7 @@ def test_a_row_can_be_put_back(folder):
     assert text(folder) == OTHERS
 
 
-def test_landmarks_can_be_added_and_not_taken_away(folder):
+def test_landmarks_can_be_added_but_not_removed(folder):
     (folder / "landmarks.csv").write_text(OTHERS)
     file = LandmarkFile(folder, 3)
     file.set_point("p03.png", 2, (1, 1))
@@ -94,7 +94,7 @@ def test_landmarks_can_be_added_and_not_taken_away(folder):
         LandmarkFile(folder, 2)
 
 
-def test_what_changed_meanwhile_is_not_overwritten(folder):
+def test_a_file_changed_by_another_program_is_not_overwritten(folder):
     file = LandmarkFile(folder, 2)
     (folder / "landmarks.csv").write_text(OTHERS)
     with pytest.raises(StudyError, match="another program has changed .*, so nothing was saved"):
@@ -113,7 +113,7 @@ def test_a_write_that_fails_leaves_the_old_file(folder, monkeypatch):
     assert sorted(p.name for p in folder.glob(".*")) == []
 
 
-def test_missing_and_bad_files_are_said_in_a_sentence(folder, tmp_path):
+def test_missing_and_bad_files_are_study_errors(folder, tmp_path):
     with pytest.raises(StudyError, match="there is no folder .*nowhere: name the folder"):
         LandmarkFile(tmp_path / "nowhere", 2)
     with pytest.raises(StudyError, match="has no landmarks.csv yet: give the number of landmarks"):
@@ -134,7 +134,7 @@ def test_predictions_are_written_as_the_folder_dataset_reads_them(folder):
     np.testing.assert_allclose(file.points("p05.png"), points[1])
 
 
-def test_names_lie_beside(folder):
+def test_names_are_kept_in_a_file_beside(folder):
     assert read_names(folder, 2) == ("landmark 0", "landmark 1")
     write_names(folder, ["tip", "été"])
     assert read_names(folder, 3) == ("tip", "été", "landmark 2")
@@ -142,7 +142,7 @@ def test_names_lie_beside(folder):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"names": 3}'])
-def test_damaged_names_are_said_in_a_sentence(folder, content):
+def test_damaged_names_are_study_errors(folder, content):
     (folder / "landmarks.json").write_text(content)
     with pytest.raises(StudyError, match="correct or delete it"):
         read_names(folder, 2)

@@ -56,7 +56,7 @@ def found(made):
 
 @pytest.mark.parametrize("sources", [[(60, 60)], [(90, 61), (61, 90)], [(33, 80), (1234, 777)]])
 @pytest.mark.parametrize("size", [24, 100])
-def test_back_to_the_picture_is_the_way_there_reversed(sources, size):
+def test_to_picture_inverts_the_placement_on_the_square(sources, size):
     sources = np.array(sources)
     points = np.random.default_rng(0).uniform(-10, 100, (len(sources), 5, 2))
     there = Folder().place(points, sources, None, size)
@@ -84,7 +84,7 @@ def test_a_picture_is_a_path_an_image_or_an_array(made, found):
     assert found([]).shape == (0, 3, 2)
 
 
-def test_what_is_no_picture_is_said_in_a_sentence(found, tmp_path):
+def test_other_values_than_pictures_are_refused(found, tmp_path):
     with pytest.raises(StudyError, match="nowhere.png cannot be read as a picture"):
         found(tmp_path / "nowhere.png")
     (tmp_path / "broken.png").write_bytes(b"nothing")
@@ -95,14 +95,14 @@ def test_what_is_no_picture_is_said_in_a_sentence(found, tmp_path):
             found(array)
 
 
-def test_the_regressors_folder_is_all_it_needs(place, found):
+def test_a_predictor_needs_only_the_regressors_folder(place, found):
     shutil.rmtree(place / "things-embedding")
     (place / "things-regressor").rename(place / "moved")
     path = place / "things" / "p00.png"
     np.testing.assert_array_equal(load_predictor(place / "moved", "cpu")(path), found(path))
 
 
-def test_an_embedding_that_is_gone_is_said_in_a_sentence(place):
+def test_a_missing_embedding_is_a_study_error(place):
     shutil.rmtree(place / "things-regressor" / "embedding")
     with pytest.raises(StudyError, match="the embedding of the regressor in .* is missing: put"):
         load_predictor(place / "things-regressor", "cpu")
@@ -117,14 +117,14 @@ def test_a_regressor_of_a_study_finds_its_embedding(place, found):
     np.testing.assert_array_equal(loaded(path), found(path))
 
 
-def test_wrong_folders_are_said_in_a_sentence(place):
+def test_wrong_folders_are_study_errors(place):
     with pytest.raises(StudyError, match="holds an embedding: name the regressor that dve regress"):
         load_predictor(place / "things-embedding")
     with pytest.raises(StudyError, match="holds no finished regressor"):
         load_predictor(place / "things")
 
 
-def test_a_folder_is_predicted_into_a_file_to_go_on_with(place, found, capsys):
+def test_predictions_of_a_folder_can_be_annotated_further(place, found, capsys):
     images = place / "things"
     (images / "broken.png").write_bytes(b"nothing")
     command = ["predict", "--images", images, "--regressor", place / "things-regressor"]
@@ -181,7 +181,7 @@ def test_a_sheet_shows_so_many_pictures_evenly_spaced(place, found, monkeypatch)
     assert predicted.landmarks.shape == (7, 3, 2)
 
 
-def test_without_what_draws_there_is_a_file_and_no_sheet(place, found, monkeypatch):
+def test_without_the_drawing_package_there_is_no_sheet(place, found, monkeypatch):
     monkeypatch.setitem(sys.modules, "dvelib.plots", None)
     said = []
     predicted = predict_folder(found, place / "things", say=said.append)
@@ -189,14 +189,14 @@ def test_without_what_draws_there_is_a_file_and_no_sheet(place, found, monkeypat
     assert said[-1].startswith("no sheet was drawn: ")
 
 
-def test_a_folder_of_broken_pictures_is_said_in_a_sentence(found, tmp_path):
+def test_a_folder_of_broken_pictures_is_a_study_error(found, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     with pytest.raises(StudyError, match="none of its 1 pictures can be read"):
         predict_folder(found, tmp_path)
     assert not (tmp_path / "landmarks.csv").exists()
 
 
-def test_labels_predictions_and_corrections_go_round_exactly(made, place, monkeypatch):
+def test_predictions_can_be_corrected_and_read_again_exactly(made, place, monkeypatch):
     """With a regressor that knows the truth, what is read back is what was labelled."""
     images = place / "things"
     labels = LandmarkFile(made / "things")

@@ -1,8 +1,8 @@
-"""Drawn faces with exact dense correspondence, for studies that need no download.
+"""Synthetic faces with exact dense correspondence, for studies without downloads.
 
-Each face is painted in one *canonical* face coordinate system that all identities share, and seen
-through a closed-form map from pixels to canonical points (`geometry`). What it looks like comes
-from an identity and a variant of it (`draws`), painted layer by layer (`paint`).
+All identities share one *canonical* face coordinate system. A face is painted there and seen
+through a closed-form map from pixels to canonical points (`geometry`). Its appearance depends on an
+identity and a variant (`draws`) and is painted layer by layer (`paint`).
 
 *Convention.* Canonical (x, y): x right, y down, the head spans about [-1, 1]. Pixels (x, y): pixel
 centres at the integers 0..S-1, so a corner pixel's centre is a corner of the normalised square
@@ -101,8 +101,8 @@ def _render_chunk(
     # One pixel of margin lets the subsamples of border pixels interpolate instead of clamp.
     wide = geometry.to_canonical(_pixel_grid(size, 1)).view(-1, size + 2, size + 2, 2)
     canonical = wide[:, 1:-1, 1:-1].clone()
-    # The map bends so little within a pixel that its subsamples may interpolate it; ground truth
-    # is evaluated at the pixel centres themselves.
+    # The map is nearly linear within a pixel, so subsamples are interpolated. The ground truth is
+    # evaluated exactly at pixel centres.
     fine = F.interpolate(wide.permute(0, 3, 1, 2), scale_factor=float(supersample), mode="bilinear")
     crop = slice(supersample, -supersample)
     images, surface = paint_faces(fine[:, :, crop, crop], person, moment, supersample=supersample)

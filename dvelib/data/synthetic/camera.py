@@ -1,4 +1,4 @@
-"""Light, what stands before the face, and what a camera does to it."""
+"""Light, occluders in front of the face, and camera effects."""
 
 from __future__ import annotations
 

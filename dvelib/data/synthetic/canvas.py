@@ -1,4 +1,4 @@
-"""The picture being painted, and the ways to put colour on it.
+"""The canvas: the picture being painted, and operations that paint on it.
 
 *Convention.* Canonical (x, y): x right, y down, midline at x = 0. Pixels of a face are flattened to
 P; masks are [N, P] in [0, 1], colours [N, 3, 1] or [N, 3, P] RGB in [0, 1].
@@ -109,7 +109,7 @@ class Canvas:
         self.side = side
         self.x, self.y = (plane.reshape(count, side * side) for plane in canonical.unbind(1))
         self.ax = self.x.abs()
-        # Edges ramp over about one subsample; box filtering the subsamples does the rest.
+        # Edges are ramps over about one subsample; the box filter smooths them further.
         self.edge_width = 2.2 / side * 1.3
         line = torch.linspace(-1.0, 1.0, side)
         self.screen_x, self.screen_y = line.repeat(side)[None], line.repeat_interleave(side)[None]
@@ -130,7 +130,7 @@ class Canvas:
         return sampled.flatten(2)
 
     def paint_some(self, wanted: Tensor, layer: Callable[..., None], *colours: Tensor) -> None:
-        """Run a layer on the faces that have wanted [N, 1] only; most extras are rare."""
+        """Run a layer only on the faces selected by wanted [N, 1]; most extras are rare."""
         index = wanted[:, 0].nonzero()[:, 0]
         part = copy.copy(self)
         part.person, part.moment = self.person.rows(index), self.moment.rows(index)

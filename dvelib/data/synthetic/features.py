@@ -1,4 +1,4 @@
-"""Eyes, brows, nose, mouth and beard, at their places in canonical coordinates."""
+"""Eyes, brows, nose, mouth and beard, at fixed positions in canonical coordinates."""
 
 from __future__ import annotations
 

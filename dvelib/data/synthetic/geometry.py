@@ -1,8 +1,8 @@
-"""Where every pixel of a drawn face lies on the canonical face, exactly, and back.
+"""The exact map between the pixels of a synthetic face and the canonical face.
 
-The map is a similarity followed by steps that each move ONE coordinate by a sum of smooth bumps
-whose slope along that coordinate stays below one. Every step is therefore one-to-one, so the
-dense ground truth is exact, and a landmark follows by solving one scalar equation per step.
+The map is a similarity followed by steps. Each step moves ONE coordinate by a sum of smooth bumps
+whose slope along that coordinate stays below one, so every step is invertible. The dense ground
+truth is therefore exact, and a landmark needs the solution of one scalar equation per step.
 
 *Convention.* Canonical (x, y): x right, y down, the head spans about [-1, 1]. Pixels (x, y): pixel
 centres at the integers 0..S-1 (``align_corners=True``). 'Left' is the left of the image.
@@ -124,8 +124,8 @@ class _Bump(NamedTuple):
 
 
 _X, _Y = 0, 1
-# Applied in this order on the way from the image to the canonical face: pose, identity shape,
-# then expression, which so acts on features at their template places.
+# In this order from the image to the canonical face: pose, identity shape, then expression, which
+# thus acts on features at their template positions.
 _STEPS: tuple[tuple[int, tuple[_Bump, ...]], ...] = (
     (_X, (_Bump("yaw", 0, 0.1, 0.55, 0.75, push=0.45), _Bump("yaw", 0, 0.3, 0.13, 0.2, push=0.17))),
     (

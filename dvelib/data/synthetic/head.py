@@ -1,4 +1,4 @@
-"""What lies behind the features: background, neck and ears, skin, paint, wrinkles."""
+"""Layers behind the features: background, neck and ears, skin, paint, wrinkles."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Appearance layers of the synthetic faces: what colour a canonical point has.
+"""Appearance layers of the synthetic faces: the colour of each canonical point.
 
 Every layer is a smooth function of canonical coordinates and of named random draws, painted over
-the layers before it. Faces of different identities share the PLACES of their features (those are
-fixed in canonical space) and little else: colour, texture, paint, hair, beard, glasses and drawing
-style all vary, so that a feature cannot be matched across identities by one common look.
+the previous layers. Features have fixed POSITIONS in canonical space. Colour, texture, paint, hair,
+beard, glasses and drawing style vary between identities, so that features of different identities
+cannot be matched by a common appearance.
 
 *Convention.* Canonical (x, y): x right, y down, midline at x = 0. Pixels of a face are flattened to
 P; masks are [N, P] in [0, 1], colours [N, 3, 1] or [N, 3, P] RGB in [0, 1].
