@@ -108,7 +108,7 @@ def test_a_data_folder_without_the_data_is_named(refused, tmp_path, kind):
 
 
 @pytest.mark.parametrize("command", ["train", "embedding-page"])
-def test_an_unknown_embedding_is_answered_with_those_of_the_plan(refused, command):
+def test_an_unknembedding_training_is_answered_with_those_of_the_plan(refused, command):
     message = refused(command, "smallnet-3d", "--profile", "smoke")
     known = ", ".join(Study.load("smoke").embeddings)
     assert message == f"the profile has no embedding 'smallnet-3d': choose among {known}"

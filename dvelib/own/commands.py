@@ -142,14 +142,14 @@ def _given(options: argparse.Namespace, keys: tuple[str, ...]) -> dict[str, obje
 
 
 def _train(options: argparse.Namespace) -> None:
-    from dvelib.own.own_embedding import train_embedding
+    from dvelib.own.embedding_training import train_embedding
 
     trained = train_embedding(options.images, **_given(options, _TRAIN), say=_say)
     _say(f"the embedding is in {trained.folder}")
 
 
 def _regress(options: argparse.Namespace) -> None:
-    from dvelib.own.own_landmarks import regress_landmarks
+    from dvelib.own.landmark_learning import regress_landmarks
 
     if options.embedding is None:
         raise StudyError(

@@ -10,10 +10,10 @@ from dvelib import StudyError
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import finished, load_embedding
 from dvelib.cli import main
-from dvelib.own import own_landmarks
+from dvelib.own import landmark_learning
 from dvelib.own.accuracy import picture_errors
-from dvelib.own.own_embedding import embedding_spec, learning_rate, train_embedding
-from dvelib.own.own_landmarks import regress_landmarks, regressor_spec
+from dvelib.own.embedding_training import embedding_spec, learning_rate, train_embedding
+from dvelib.own.landmark_learning import regress_landmarks, regressor_spec
 from tests.own.pictures import draw_folder, label
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
@@ -21,7 +21,7 @@ TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device":
 
 @pytest.fixture(autouse=True)
 def few_copies(monkeypatch):
-    monkeypatch.setattr(own_landmarks, "COPIES", 40)
+    monkeypatch.setattr(landmark_learning, "COPIES", 40)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_training_goes_beside_the_pictures_and_is_not_done_twice(tmp_path, capsy
     assert main(command) == 0
     out = tmp_path / "things-embedding"
     assert capsys.readouterr().out.splitlines() == [
-        "left out, for they cannot be read: broken.png",
+        "left out, since they cannot be read: broken.png",
         f"SmallNet 4-d with exchange on 6 pictures, 3 steps of 4 pairs, into {out}",
         f"the embedding is in {out}",
     ]
@@ -204,7 +204,7 @@ def test_few_labels_are_learned_in_warped_copies_and_tested(place):
 
 
 def test_many_labels_are_learned_as_they_are(place, monkeypatch):
-    monkeypatch.setattr(own_landmarks, "FEW", 3)
+    monkeypatch.setattr(landmark_learning, "FEW", 3)
     trained, said = regress(place, batch=3)
     assert said[0].startswith("3 landmarks from 3 labelled pictures, into")
     assert trained.provenance["train"]["images"] == 3
@@ -221,7 +221,9 @@ def test_without_test_pictures_no_error_is_claimed(place):
     path = place / "things" / "landmarks.csv"
     path.write_text(path.read_text().replace(",test,", ",train,"))
     trained, said = regress(place)
-    assert said[-1].startswith("no error was measured, for no labelled picture is kept for testing")
+    assert said[-1].startswith(
+        "no error was measured, since no labelled picture is kept for testing"
+    )
     assert not (trained.folder / "errors.json").exists()
 
 
@@ -250,7 +252,7 @@ def test_a_landmark_the_method_cannot_see_is_left_out(place):
     path = place / "things" / "landmarks.csv"
     path.write_text(path.read_text() + "p03.png,train,1,30,40,30,,\n")  # 80 x 60
     _, said = regress(place)
-    assert said[0] == "left out, for they lie outside the central square: 1 landmarks"
+    assert said[0] == "left out, since they are outside the central square: 1 landmarks"
     assert "from 4 labelled pictures" in said[1]
 
 
