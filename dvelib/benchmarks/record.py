@@ -13,7 +13,7 @@ from dvelib.benchmarks.comparisons import precisions, run
 from dvelib.benchmarks.endings import CONTROL, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
-from dvelib.checkpoints.storage import provenance
+from dvelib.checkpoints.provenance import provenance
 from dvelib.common.devices import resolve_device
 from dvelib.common.files import ROOT, write_json
 from dvelib.study.hours import measure_rate

@@ -10,13 +10,8 @@ complete.
 from __future__ import annotations
 
 import hashlib
-import platform
-import subprocess
-import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +37,6 @@ __all__ = [
     "load_embedding",
     "load_regressor",
     "network_maps",
-    "provenance",
     "save_checkpoint",
     "save_embedding",
 ]
@@ -230,45 +224,3 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict | None:
     """The state to resume from, or None; tensors only, nothing in the file is executed."""
     path = folder / CHECKPOINT
     return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
-
-
-def provenance(device: torch.device, **facts: object) -> dict:
-    """How a result was made: commit, versions, hardware, and the given facts."""
-    packages = ("torch", "torchvision", "kornia", "numpy")
-    return {
-        "commit": _commit(),
-        "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in packages},
-        "hardware": describe_hardware(device),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        **facts,
-    }
-
-
-def describe_hardware(device: torch.device) -> str:
-    """One line: the GPU's name, or the processor and how many threads were used."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{_processor()}, {torch.get_num_threads()} thread(s)"
-
-
-def _processor() -> str:
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """Commit of this package's checkout, marked where its files differ from it."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or None

@@ -59,7 +59,7 @@ def labels(
         batch: pictures in a step
         eyes: two landmarks, counted from 0: errors are also given in percent of their distance
     """
-    from dvelib.own.own_landmarks import regress_landmarks
+    from dvelib.own.landmark_learning import regress_landmarks
 
     trained = regress_landmarks(
         landmarks,

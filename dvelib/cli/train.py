@@ -47,7 +47,7 @@ def images(
         steps: steps of training
         batch: pairs of views in a step
     """
-    from dvelib.own.own_embedding import train_embedding
+    from dvelib.own.embedding_training import train_embedding
 
     trained = train_embedding(
         images,

@@ -9,12 +9,12 @@ __all__ = ["uncertainty"]
 
 
 def uncertainty(errors: pd.Series | pd.DataFrame, draws: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean error over test units and, where there are some, seeds.
+    """95 % bootstrap interval of the mean error over test units and seeds.
 
     ``errors``: the mean error of each unit (a pair of images, or an image), a Series of one seed
     or a frame with a column for each. Every draw picks units, the same for all seeds since all
-    are measured on the same ones, and then seeds (Owen, "The pigeonhole bootstrap", 2007). One
-    seed leaves an interval over units alone.
+    seeds are measured on the same units, and then seeds (Owen, "The pigeonhole bootstrap", 2007).
+    The interval of one seed is over units alone. Returns its low and its high end.
     """
     units = errors.to_numpy().reshape(len(errors), -1)
     generator = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from dvelib.common.files import ROOT
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.explore.gallery import Gallery
 from dvelib.explore.panel import Panel, Still, control, row, status
-from dvelib.own.own_embedding import learning_rate
+from dvelib.own.embedding_training import learning_rate
 from dvelib.training.embeddings import train
 
 __all__ = ["TrainingPanel"]

@@ -17,8 +17,8 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.progress import progress_bar
 from dvelib.data.folder import LANDMARKS_FILE, Folder
+from dvelib.own.embedding_training import absolute
 from dvelib.own.landmark_file import NAMES_FILE, pictures_in, write_landmarks, write_names
-from dvelib.own.own_embedding import absolute
 from dvelib.own.predictor import BATCH, Predictor, read_picture
 
 __all__ = ["Predicted", "predict_folder", "sheet_path"]

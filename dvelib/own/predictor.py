@@ -25,8 +25,8 @@ from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data.folder import Folder
 from dvelib.describers.embedding import describe_images
+from dvelib.own.embedding_training import absolute, need_kind
 from dvelib.own.landmark_file import read_names
-from dvelib.own.own_embedding import absolute, need_kind
 from dvelib.regressor import LandmarkRegressor
 from dvelib.training.regressors import predict
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from dvelib.checkpoints.provenance import describe_hardware
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
-from dvelib.checkpoints.storage import describe_hardware, finished
+from dvelib.checkpoints.storage import finished
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path

@@ -1,4 +1,4 @@
-"""Batches of uint8 images where training wants them, without loader workers."""
+"""Batches of uint8 images on the device, without loader workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["device_batches"]
 
-SHARE = 0.5  # of a GPU's free memory that images may take; the rest is for the training
+SHARE = 0.5  # of a GPU's free memory for images; the rest is for the training
 
 
 def device_batches(
@@ -18,8 +18,8 @@ def device_batches(
 ) -> Iterator[Tensor]:
     """The images ``[n,3,S,S]`` uint8 of each index ``[n]`` (CPU, int64), on the device.
 
-    ``images [N,3,S,S]`` uint8, in memory or mapped from disk. On a GPU all of them lie there
-    where they fit into half of its free memory; else batches are copied one ahead of their use.
+    ``images [N,3,S,S]`` uint8, in memory or mapped from disk. All of them are copied to a GPU if
+    they fit into half of its free memory; else each batch is copied during the step before it.
     """
     if device.type != "cuda":
         return (torch.from_numpy(images[index.numpy()]) for index in indices)
@@ -40,7 +40,7 @@ def _one_ahead(
             copied = pinned.to(device, non_blocking=True)
         if waiting is not None:
             yield waiting
-        # What the copy's stream has done so far is all that the next step waits for.
+        # The next step waits for the copies made so far, and for no later one.
         torch.cuda.current_stream(device).wait_stream(copying)
         copied.record_stream(torch.cuda.current_stream(device))
         waiting = copied

@@ -1,4 +1,4 @@
-"""Several processes under torchrun, or one: the same calls serve both."""
+"""Calls that work alike in one process and in several under torchrun."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rank() -> int:
 
 @contextmanager
 def session(device: torch.device) -> Iterator[None]:
-    """Join the process group that torchrun announces, if it does."""
+    """Join the process group of torchrun, if the process was started by it."""
     if "WORLD_SIZE" not in os.environ:
         yield
         return
@@ -45,7 +45,7 @@ def local_device(device: torch.device) -> torch.device:
 
 
 def lock_path(folder: Path) -> Path:
-    """One lock an embedding; the other ranks of the same training take one of their own."""
+    """The lock of an embedding's folder; each rank of a training has a lock of its own."""
     return folder / (".lock" if rank() == 0 else f".lock-rank{rank()}")
 
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from dvelib.augment import denormalise
 from dvelib.checkpoints import storage
+from dvelib.checkpoints.provenance import provenance
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.devices import resolve_device
@@ -166,7 +167,7 @@ def _save(
     spec: EmbeddingSpec, dataset: FaceDataset, folder: Path, step: EmbeddingStep, loop: Loop
 ) -> None:
     pairs = loop.schedule.steps * spec.batch
-    made = storage.provenance(
+    made = provenance(
         step.device,
         seconds=round(loop.seconds, 1),
         steps=loop.schedule.steps,

@@ -1,4 +1,4 @@
-"""Learning from few labelled images (the paper's limited annotations): many warped copies of each.
+"""Few labelled images (the paper's limited annotations), each in many warped copies.
 
 The published protocol: n images are picked, and the list of them is repeated until it is as long
 as the training set. Every entry gets one random thin-plate-spline warp of its own, drawn before
@@ -47,11 +47,12 @@ def pick(count: int, n: int, seed: int) -> np.ndarray:
 def annotated_faces(
     spec: RegressorSpec, faces: FaceDataset
 ) -> tuple[FaceDataset, Callable[[int], FaceDataset] | None]:
-    """The faces that a regressor learns from, and how to draw those of an epoch where they change.
+    """The faces that a regressor learns from, and a function that draws those of an epoch.
 
-    All of them, or where the specification says how many are annotated, warped copies of so many
-    picked by its seed, about as many copies as there are faces.
-    Raises StudyError where there are fewer faces than shall be annotated.
+    Without ``spec.annotations``: all faces. With it: so many faces, picked by the seed, in warped
+    copies, about as many copies in all as there are faces. The function is None unless
+    ``spec.fresh_warps`` asks for other copies in each epoch.
+    Raises StudyError where there are fewer faces than ``spec.annotations``.
     """
     if spec.annotations is None:
         return faces, None
@@ -68,7 +69,7 @@ def warped_copies(faces: FaceDataset, picks: np.ndarray, copies: int, seed: int)
     """The picked images, over and over, each time under a warp of its own.
 
     ``picks [n]``: places in ``faces``. The result holds n times ``copies`` images: all picks once,
-    then all of them again. It depends on the seed and on nothing else that is random.
+    then all of them again. The seed decides all random numbers.
     Convention: warps come before the crop; landmarks move as in `dvelib.warps.warp_keypoints`, to
     whole pixels; one that was not set stays NaN. Grey levels are cut to whole ones, as published.
     Raises StudyError where there is nothing to copy or the images have no landmarks.
@@ -76,8 +77,8 @@ def warped_copies(faces: FaceDataset, picks: np.ndarray, copies: int, seed: int)
     picks = np.asarray(picks)
     if not len(picks) or copies < 1:
         raise StudyError(
-            f"{faces.title}: {len(picks)} labelled images in {copies} copies are nothing to learn "
-            f"from: give at least one of each"
+            f"{faces.title}: {len(picks)} labelled images in {copies} copies give no image to "
+            f"learn from: give at least one image and one copy"
         )
     entries = np.tile(picks, copies)
     points = torch.from_numpy(faces.landmarks[entries] + np.float32(faces.crop))

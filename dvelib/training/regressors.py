@@ -18,6 +18,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from dvelib.checkpoints import storage
+from dvelib.checkpoints.provenance import provenance
 from dvelib.checkpoints.specifications import RegressorSpec
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
@@ -200,7 +201,7 @@ def _save(
     """Find the landmarks of the test faces, then write everything, weights last."""
     with atomic_path(loop.folder / storage.PREDICTIONS) as path:
         np.save(path, predict_dataset(describer, regressor, test))
-    made = storage.provenance(
+    made = provenance(
         describer.device,
         seconds=round(loop.seconds, 1),
         epochs=spec.epochs,

@@ -13,11 +13,11 @@ from dvelib import StudyError
 from dvelib.cli import main
 from dvelib.data import open_dataset
 from dvelib.data.folder import Folder
-from dvelib.own import own_landmarks, predictions, predictor
+from dvelib.own import landmark_learning, predictions, predictor
 from dvelib.own.annotator import Annotator
+from dvelib.own.embedding_training import train_embedding
 from dvelib.own.landmark_file import LandmarkFile, write_names
-from dvelib.own.own_embedding import train_embedding
-from dvelib.own.own_landmarks import regress_landmarks
+from dvelib.own.landmark_learning import regress_landmarks
 from dvelib.own.predictions import predict_folder, sheet_path
 from dvelib.own.predictor import Predictor, load_predictor, to_picture
 from dvelib.training.regressors import predict_dataset
@@ -36,7 +36,7 @@ def made(tmp_path_factory):
     label(place / "things", points)
     write_names(place / "things", ["red", "green", "blue"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_landmarks, "COPIES", 40)
+        patch.setattr(landmark_learning, "COPIES", 40)
         regress_landmarks(place / "things", place / "things-embedding", epochs=2, batch=8, **QUIET)
     return place
 

@@ -125,7 +125,7 @@ def test_copies_are_bytes_and_only_picks_are_read():
 
 @pytest.mark.parametrize(("picks", "copies"), [([], 3), ([0], 0)])
 def test_nothing_to_copy_is_refused(picks, copies):
-    with pytest.raises(StudyError, match="are nothing to learn from: give at least one of each"):
+    with pytest.raises(StudyError, match="give no image to learn from: give at least one image"):
         warped_copies(dots(), np.array(picks, int), copies, 0)
 
 

@@ -1,10 +1,10 @@
 """Landmarks on a user's own pictures, learned from a few that are labelled.
 
-What ``dve regress labels`` does. Below `FEW` labelled pictures, each is shown in many warped
-copies, by the protocol and at the rate that the paper has for few annotations; from there on they
-are shown as they are, on the published schedule at half length.
+``dve regress labels`` calls this module. Fewer than `FEW` labelled pictures are shown in many
+warped copies, with the paper's protocol and learning rate for few annotations. `FEW` or more are
+shown unwarped, on the published schedule at half length.
 
-The regressor's folder holds a copy of its embedding: it is all that predicting needs.
+The regressor's folder holds a copy of its embedding, so that predicting needs no other folder.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.cache import content_digest
 from dvelib.data.folder import LANDMARKS_FILE
 from dvelib.own.accuracy import report_errors
-from dvelib.own.landmark_file import NAMES_FILE, LandmarkFile, read_names, write_names
-from dvelib.own.own_embedding import (
+from dvelib.own.embedding_training import (
     absolute,
     beside,
     claim_folder,
@@ -36,17 +35,18 @@ from dvelib.own.own_embedding import (
     need_kind,
     weights_digest,
 )
+from dvelib.own.landmark_file import NAMES_FILE, LandmarkFile, read_names, write_names
 from dvelib.own.predictor import EMBEDDING
 from dvelib.training.landmark_workflow import learn_landmarks
 from dvelib.training.schedule import published_drops
 
 __all__ = ["COPIES", "FEW", "labelled", "regress_landmarks", "regressor_spec"]
 
-FEW = 200  # from so many labelled pictures on, they are shown as they are
-COPIES = 2000  # warped pictures in all, where there are fewer
+FEW = 200  # fewer labelled pictures are shown in warped copies
+COPIES = 2000  # warped pictures in all
 NO_ERROR = (
-    "no error was measured, for no labelled picture is kept for testing: label some more and tick "
-    "'keep for testing' in dve annotate (that is, write test in the split column of landmarks.csv)"
+    "no error was measured, since no labelled picture is kept for testing: label some more and "
+    "tick 'keep for testing' in dve annotate (it writes test in the split column of landmarks.csv)"
 )
 
 
@@ -61,16 +61,16 @@ def regress_landmarks(
     say: Callable[[str], None] = print,
     **choices: object,
 ) -> TrainedRegressor:
-    """Train a landmark regressor, or go on with it, or load it if it is finished.
+    """Train a landmark regressor, resume the training, or load a finished one.
 
     ``landmarks``: the ``landmarks.csv`` in a folder of pictures, or that folder; ``embedding``:
-    the folder of a finished embedding, or the name of one that comes along; ``out``: the
+    the folder of a finished embedding, or the name of a pretrained one; ``out``: the
     regressor's folder, by default ``<pictures>-regressor`` beside the pictures'. ``eyes``: two
-    landmarks, counted from 0, whose distance is the measure of errors, too. ``force``: train anew
-    where ``out`` holds a regressor of other labels or settings. ``choices``: epochs, batch and
+    landmarks, counted from 0; errors are also given in percent of their distance. ``force``:
+    replace a regressor of other labels or settings in ``out``. ``choices``: epochs, batch and
     seed; None is the default.
-    Raises StudyError, one sentence, where there is nothing to learn from, a landmark is set on no
-    picture, or a folder holds something else.
+    Raises StudyError where there is nothing to learn from, a landmark is set on no picture, or a
+    folder holds something else.
     """
     folder = _pictures_of(landmarks)
     source = absolute(named_folder(embedding))
@@ -96,7 +96,7 @@ def regress_landmarks(
         write_names(target, names)
     shown = f" in {copies} warped copies each" if copies > 1 else ""
     say(f"{file.count} landmarks from {len(train)} labelled pictures{shown}, into {target}")
-    # The training ends by predicting some pictures: those kept for testing, where there are any.
+    # The regressor's predictions are of the test pictures, or of the training ones without any.
     trained = learn_landmarks(spec, held, train, test or train, target, copies=copies)
     if test is None:
         say(NO_ERROR)
@@ -139,9 +139,10 @@ def regressor_spec(
 def labelled(
     file: LandmarkFile, split: str, spec: EmbeddingSpec, say: Callable[[str], None] = print
 ) -> FaceDataset | None:
-    """The pictures of a split with landmarks on what the method sees of them, or None.
+    """The labelled pictures of a split, or None if there are none.
 
-    A landmark outside the central square of its picture counts as not set.
+    A landmark outside the central square of its picture counts as not set: the method sees no
+    more of a picture than that square.
     """
     marked = [f for f in file.files if f in file and file.is_test(f) == (split == "test")]
     if not marked:
@@ -152,7 +153,7 @@ def labelled(
     points = faces.full_landmarks.copy()
     outside = ((points < -0.5) | (points > spec.size - 0.5)).any(axis=2)
     if outside.any():
-        say(f"left out, for they lie outside the central square: {outside.sum()} landmarks")
+        say(f"left out, since they are outside the central square: {outside.sum()} landmarks")
     points[outside] = np.nan
     chosen = (~np.isnan(points[..., 0])).any(axis=1).nonzero()[0]
     if not len(chosen):

@@ -7,7 +7,7 @@ import pytest
 from dvelib import StudyError
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import load_embedding
-from dvelib.own.own_embedding import embedding_spec, learning_rate, train_embedding
+from dvelib.own.embedding_training import embedding_spec, learning_rate, train_embedding
 from tests.own.pictures import draw_folder, label
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}

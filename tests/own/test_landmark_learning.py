@@ -8,10 +8,10 @@ import pytest
 
 from dvelib import StudyError
 from dvelib.checkpoints.storage import finished
-from dvelib.own import own_landmarks
+from dvelib.own import landmark_learning
 from dvelib.own.accuracy import picture_errors
-from dvelib.own.own_embedding import train_embedding
-from dvelib.own.own_landmarks import regress_landmarks, regressor_spec
+from dvelib.own.embedding_training import train_embedding
+from dvelib.own.landmark_learning import regress_landmarks, regressor_spec
 from tests.own.pictures import draw_folder, label
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
@@ -19,7 +19,7 @@ TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device":
 
 @pytest.fixture(autouse=True)
 def few_copies(monkeypatch):
-    monkeypatch.setattr(own_landmarks, "COPIES", 40)
+    monkeypatch.setattr(landmark_learning, "COPIES", 40)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_few_labels_are_learned_in_warped_copies_and_tested(place):
 
 
 def test_many_labels_are_learned_as_they_are(place, monkeypatch):
-    monkeypatch.setattr(own_landmarks, "FEW", 3)
+    monkeypatch.setattr(landmark_learning, "FEW", 3)
     trained, said = regress(place, batch=3)
     assert said[0].startswith("3 landmarks from 3 labelled pictures, into")
     assert trained.provenance["train"]["images"] == 3

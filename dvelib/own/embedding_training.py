@@ -1,10 +1,10 @@
-"""The method on a user's own pictures: training an embedding, and the folders that results go to.
+"""Training an embedding on a user's own pictures, and the folders of such results.
 
-What ``dve train images`` does; landmarks are in `dvelib.own.own_landmarks` and
+``dve train images`` calls this module; landmarks are in `dvelib.own.landmark_learning` and
 `dvelib.own.predictor`.
-A result has a folder of its own, beside the folder of pictures unless told otherwise.
-``origin.json`` in it says what it was made from: the same command goes on with it or finds it
-finished, and another one never mixes with it.
+A result has a folder of its own, by default beside the folder of pictures. ``origin.json`` in it
+records the pictures and the weights that it was made from. The same command resumes the training
+or finds it finished. A command with other pictures or settings is refused.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
     "weights_digest",
 ]
 
-STEPS, BATCH = 2500, 16  # 40,000 pairs: exchange needs some ten thousand before it pays
+STEPS, BATCH = 2500, 16  # 40,000 pairs: exchange helps from some ten thousand on
 UNIT = {"scale": 20.0, "bias_lr": None}  # unit descriptors, as published for these two
 NETWORKS = {
     "smallnet": {"dimension": 64, "size": 100, "crop": 15},
@@ -68,14 +68,13 @@ def train_embedding(
     say: Callable[[str], None] = print,
     **choices: object,
 ) -> Embedding:
-    """Train an embedding on a folder of pictures, or go on with it, or load it if it is finished.
+    """Train an embedding on a folder of pictures, resume the training, or load a finished one.
 
     ``out``: its folder, by default ``<images>-embedding`` beside the pictures'. ``parent``: the
-    folder of an embedding to start from, or the name of one that comes along. ``force``: train
-    anew where ``out`` holds one of other pictures or settings. ``choices``: values of
-    `embedding_spec`.
-    Raises StudyError, one sentence, for too few pictures, impossible choices and a folder that
-    holds something else.
+    folder of an embedding to start from, or the name of a pretrained one. ``force``: replace an
+    embedding of other pictures or settings in ``out``. ``choices``: values of `embedding_spec`.
+    Raises StudyError for too few pictures, impossible choices and a folder that holds something
+    else.
     """
     images = absolute(images)
     there = pictures_in(images)
@@ -107,7 +106,7 @@ def _open_parent(parent: Path | str) -> Embedding:
 def embedding_spec(
     name: str, parent: EmbeddingSpec | None = None, **choices: object
 ) -> EmbeddingSpec:
-    """What an embedding on a folder of that name is to be.
+    """The specification of an embedding on a folder of that name.
 
     ``choices``: architecture, dimension, size, crop, steps, batch and seed; None is the default.
     Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut from each
@@ -115,7 +114,7 @@ def embedding_spec(
     16. The learning rate is `learning_rate` of the batch, a tenth of it in the last fifth of the
     steps. With a parent: its network, its sizes and the published form of fine-tuning, unit
     descriptors times 20.
-    Raises StudyError for impossible values, and for a network that is not the parent's.
+    Raises StudyError for impossible values, and for a network other than the parent's.
     """
     given = {key: value for key, value in choices.items() if value is not None}
     steps, batch = given.get("steps", STEPS), given.get("batch", BATCH)
@@ -155,10 +154,10 @@ def learning_rate(batch: int) -> float:
 def claim_folder(
     out: Path | str, spec: EmbeddingSpec | RegressorSpec, origin: dict[str, object], force: bool
 ) -> Path:
-    """The folder of a result, made if need be, once it is sure that it holds no other.
+    """Reserve the folder of a result, made if need be; returns its absolute path.
 
-    Raises StudyError where it holds a result of another origin or specification, unless it may be
-    replaced (``force``), and where it holds anything else.
+    Raises StudyError where it holds a result of another origin or specification, unless ``force``
+    allows to replace it, and where it holds other files.
     """
     folder = absolute(out)
     try:
@@ -183,7 +182,7 @@ def claim_folder(
 
 
 def _changed(folder: Path, wanted: dict[str, object]) -> list[str]:
-    """What a folder's result was made with that is not what is wanted, the reason first."""
+    """The values of a folder's result that differ from the wanted ones, in the wanted order."""
     if not (folder / storage.SPECIFICATION).exists():
         return []  # nothing has been made yet
     held = read_json(folder / ORIGIN) | read_json(folder / storage.SPECIFICATION)
@@ -191,7 +190,7 @@ def _changed(folder: Path, wanted: dict[str, object]) -> list[str]:
 
 
 def need_kind(folder: Path, kind: str) -> None:
-    """Raises StudyError where a folder holds a regressor and an embedding is meant, or so."""
+    """Raises StudyError where a folder holds the other kind (``embedding`` or ``regressor``)."""
     path = folder / storage.SPECIFICATION
     if path.exists() and ("architecture" in read_json(path)) != (kind == "embedding"):
         other = {"embedding": "a regressor", "regressor": "an embedding"}[kind]
@@ -200,14 +199,14 @@ def need_kind(folder: Path, kind: str) -> None:
 
 
 def weights_digest(folder: Path) -> str:
-    """What changes whenever the weights in a finished folder do."""
+    """Hash of the file of weights in a finished folder."""
     return hashlib.sha256((folder / storage.WEIGHTS).read_bytes()).hexdigest()[:16]
 
 
 def left_out(dataset: FaceDataset, say: Callable[[str], None]) -> None:
     """Name the pictures that could not be read."""
     if dataset.skipped:
-        say(f"left out, for they cannot be read: {', '.join(dataset.skipped)}")
+        say(f"left out, since they cannot be read: {', '.join(dataset.skipped)}")
 
 
 def absolute(path: Path | str) -> Path:
@@ -215,5 +214,5 @@ def absolute(path: Path | str) -> Path:
 
 
 def beside(images: Path, what: str) -> Path:
-    """Where a result goes unless told: ``<images>-<what>`` beside the folder of pictures."""
+    """The default folder of a result: ``<images>-<what>`` beside the folder of pictures."""
     return images.with_name(f"{images.name or 'pictures'}-{what}")
