@@ -6,7 +6,7 @@ import pytest
 
 from dvelib.checkpoints.storage import finished, load_embedding
 from dvelib.cli import regress, train
-from dvelib.own import own_embedding, own_landmarks
+from dvelib.own import embedding_training, landmark_learning
 from tests.own.pictures import draw_folder, label
 
 TINY = ("--dimension", 4, "--size", 24, "--crop", 2, "--batch", 4, "--steps", 3, "--device", "cpu")
@@ -14,7 +14,7 @@ TINY = ("--dimension", 4, "--size", 24, "--crop", 2, "--batch", 4, "--steps", 3,
 
 @pytest.fixture
 def few_copies(monkeypatch):
-    monkeypatch.setattr(own_landmarks, "COPIES", 40)
+    monkeypatch.setattr(landmark_learning, "COPIES", 40)
 
 
 def test_the_way_from_pictures_to_landmarks(tmp_path, dve, few_copies):
@@ -46,7 +46,7 @@ def test_every_choice_reaches_the_training(tmp_path, dve, monkeypatch):
         given.update(options, places=places)
         return type("Trained", (), {"folder": "there"})
 
-    monkeypatch.setattr(own_embedding, "train_embedding", record)
+    monkeypatch.setattr(embedding_training, "train_embedding", record)
     words = "--out o --parent p --architecture hourglass --dimension 1 --size 2 --crop 3 --steps 4"
     more = "--batch 5 --seed 6 --device cuda --force"
     assert dve("train", "images", "pictures", *words.split(), *more.split())[0] == 0
@@ -67,11 +67,11 @@ def test_every_choice_reaches_the_training(tmp_path, dve, monkeypatch):
 
 def test_defaults_are_those_of_the_functions():
     options = inspect.signature(train.images).parameters
-    spec = own_embedding.embedding_spec("things")
+    spec = embedding_training.embedding_spec("things")
     for name in ("steps", "batch", "seed"):
         assert options[name].default == getattr(spec, name)
     options = inspect.signature(regress.labels).parameters
-    spec = own_landmarks.regressor_spec("embedding", "things", 10)
+    spec = landmark_learning.regressor_spec("embedding", "things", 10)
     for name in ("batch", "seed"):
         assert options[name].default == getattr(spec, name)
 

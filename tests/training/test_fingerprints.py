@@ -7,7 +7,7 @@ import torch
 
 from dvelib import losses, warps
 from dvelib.common.files import write_json
-from dvelib.training import embeddings, fingerprints
+from dvelib.training import embedding_step, fingerprints
 from dvelib.training.fingerprints import (
     CASES,
     Fingerprint,
@@ -59,7 +59,7 @@ def test_a_changed_constant_of_the_loss_is_noticed(monkeypatch):
 
 
 def test_a_changed_warp_is_noticed(monkeypatch):
-    monkeypatch.setattr(embeddings, "TRAINING_WARP", warps.WarpDistribution(rotation=6.0))
+    monkeypatch.setattr(embedding_step, "TRAINING_WARP", warps.WarpDistribution(rotation=6.0))
     assert compare(SMALLNET, fingerprint(SMALLNET), recorded()["cases"][SMALLNET])
 
 
