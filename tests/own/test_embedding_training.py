@@ -53,7 +53,7 @@ def test_training_goes_beside_the_pictures_and_is_not_done_twice(tmp_path, monke
     said, out = [], tmp_path / "things-embedding"
     assert train_embedding(tmp_path / "things", **TINY, say=said.append).folder == out
     assert said == [
-        "left out, for they cannot be read: broken.png",
+        "left out, since they cannot be read: broken.png",
         f"SmallNet 4-d with exchange on 6 pictures, 3 steps of 4 pairs, into {out}",
     ]
     embedding = load_embedding(out)

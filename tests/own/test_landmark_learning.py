@@ -83,7 +83,7 @@ def test_without_test_pictures_no_error_is_claimed(place):
     path = place / "things" / "landmarks.csv"
     path.write_text(path.read_text().replace(",test,", ",train,"))
     trained, said = regress(place)
-    assert said[-1].startswith("no error was measured, for no labelled picture is kept for testing")
+    assert said[-1].startswith("no error was measured, since no labelled picture is kept for testing")
     assert not (trained.folder / "errors.json").exists()
 
 
@@ -112,7 +112,7 @@ def test_a_landmark_the_method_cannot_see_is_left_out(place):
     path = place / "things" / "landmarks.csv"
     path.write_text(path.read_text() + "p03.png,train,1,30,40,30,,\n")  # 80 x 60
     _, said = regress(place)
-    assert said[0] == "left out, for they lie outside the central square: 1 landmarks"
+    assert said[0] == "left out, since they are outside the central square: 1 landmarks"
     assert "from 4 labelled pictures" in said[1]
 
 
