@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dvelib.checkpoints.specifications import SIDE_MULTIPLES
+from dvelib.checkpoints.specifications import ARCHITECTURES
 from dvelib.networks import Hourglass, SmallNet, build_network
 from tests.golden_data import fill_state, load, relative
 
@@ -67,7 +67,7 @@ def test_state_has_the_published_number_of_entries(network, entries):
 
 @pytest.mark.parametrize(("architecture", "side"), [("smallnet", 50), ("hourglass", 64)])
 def test_output_is_half_the_side(architecture, side):
-    assert side % SIDE_MULTIPLES[architecture] == 0
+    assert side % ARCHITECTURES[architecture].side_multiple == 0
     with torch.no_grad():
         output = build_network(architecture, 5).eval()(torch.zeros(1, 3, side, side))
     assert output.shape == (1, 5, side // 2, side // 2)
@@ -81,3 +81,7 @@ def test_smallnet_starts_with_xavier_weights_and_no_bias():
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(convolutions) == 6
     assert not any(convolution.bias.any() for convolution in convolutions)
+
+
+def test_every_architecture_can_be_specified_and_built():
+    assert set(NETWORKS) == set(ARCHITECTURES)

@@ -16,7 +16,7 @@ from dvelib.benchmarks import plain
 from dvelib.benchmarks.clicks import FACES, clicks
 from dvelib.benchmarks.measure import Machine, peak_memory, seconds
 from dvelib.benchmarks.steps import first_step, loss_operations, step_operations
-from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
+from dvelib.checkpoints.specifications import ARCHITECTURES, DataSpec, EmbeddingSpec
 from dvelib.common.progress import progress_bar
 from dvelib.matching import match_on_lattice
 from dvelib.regressor import LandmarkRegressor, landmark_loss
@@ -199,7 +199,7 @@ def _spec(size: int, **options) -> EmbeddingSpec:
 def _steps(device: torch.device, small: bool) -> Iterator[Comparison]:
     forms = {OURS: _our_step, "plain pipeline and loss": _plain_step}
     for spec in _step_specs(device, small):
-        network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[spec.architecture]
+        network = ARCHITECTURES[spec.architecture].label
         note = "" if spec.precision == "float32" else " (plain loss: float32)"
         yield Comparison(
             "training step",

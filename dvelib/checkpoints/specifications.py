@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,8 @@ from dvelib.common.parameters import read_yaml, validate
 from dvelib.data import DATASETS
 
 __all__ = [
+    "ARCHITECTURES",
+    "Architecture",
     "BENCHMARKS",
     "BenchmarkData",
     "DataSpec",
@@ -89,8 +91,19 @@ class BenchmarkData(Strict):
         return DataSpec(name=self.name, folder=self.folder, limit=limit, skip_bad=self.skip_bad)
 
 
-# What the side of an input must be divisible by, so that every halving comes out even.
-SIDE_MULTIPLES = {"smallnet": 2, "hourglass": 32}
+class ArchitectureFacts(NamedTuple):
+    """``label``: for people. ``side_multiple``: of which the side of an input must be a multiple."""
+
+    label: str
+    side_multiple: int
+
+
+# The networks of `dvelib.networks`. A new one needs a class there and a line here.
+ARCHITECTURES = {
+    "smallnet": ArchitectureFacts("SmallNet", 2),
+    "hourglass": ArchitectureFacts("Hourglass", 32),
+}
+Architecture = Literal[tuple(ARCHITECTURES)]
 
 
 class EmbeddingSpec(Strict):
@@ -103,7 +116,7 @@ class EmbeddingSpec(Strict):
     ``bias_lr`` is for the biases of convolutions alone.
     """
 
-    architecture: Literal["smallnet", "hourglass"] = "smallnet"
+    architecture: Architecture = "smallnet"
     dimension: Annotated[int, Field(ge=1, le=1024)] = 64
     exchange: bool = True
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -133,11 +146,11 @@ class EmbeddingSpec(Strict):
             raise ValueError(
                 f"crop {self.crop} leaves {side} pixels of size {self.size}: leave at least 8"
             )
-        if side % SIDE_MULTIPLES[self.architecture]:
+        if side % ARCHITECTURES[self.architecture].side_multiple:
             raise ValueError(
                 f"size {self.size} less twice crop {self.crop} is {side} pixels, which the "
                 f"{self.architecture} cannot halve evenly: it must be a multiple of "
-                f"{SIDE_MULTIPLES[self.architecture]}"
+                f"{ARCHITECTURES[self.architecture].side_multiple}"
             )
         return self
 
@@ -209,6 +222,6 @@ def spec_digest(values: dict, *versions: str) -> str:
 
 def network_label(architecture: str, dimension: int, exchange: bool | None) -> str:
     """Name of a network to read: SmallNet 64-d with exchange; None leaves the exchange out."""
-    network = {"smallnet": "SmallNet", "hourglass": "Hourglass"}[architecture]
+    network = ARCHITECTURES[architecture].label
     training = "" if exchange is None else " with exchange" if exchange else " without exchange"
     return f"{network} {dimension}-d{training}"

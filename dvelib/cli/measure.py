@@ -16,8 +16,8 @@ __all__ = ["bench", "match"]
 Embedding = Annotated[
     Path,
     Parameter(
-        help="folder of an embedding, a published .pth file, or the name of an embedding that "
-        f"comes along ({', '.join(EMBEDDINGS)})"
+        help="folder of an embedding, a published .pth file, or the name of a pretrained one "
+        f"({', '.join(EMBEDDINGS)})"
     ),
 ]
 

@@ -27,7 +27,7 @@ app = App(name="regress", help="Train a landmark regressor on an embedding.")
 Embedding = Annotated[
     Path,
     Parameter(
-        help="embedding to learn on: its folder, or the name of one that comes along "
+        help="embedding to learn on: its folder, or the name of a pretrained one "
         f"({', '.join(EMBEDDINGS)})"
     ),
 ]

@@ -91,12 +91,12 @@ def publish(*, weights: bool = False, options: StudyOptions = DEFAULT_STUDY) -> 
     """Copy a finished study's results into the files under git, and into the README.
 
     Args:
-        weights: publish the weights of its small embeddings instead, as those that come along
+        weights: store the weights of its small embeddings as the pretrained ones instead
     """
     from dvelib.pages.publish import publish, publish_weights
 
     study = options.load()
     if weights:
-        print("\n".join(f"comes along: {folder}" for folder in publish_weights(study)))
+        print("\n".join(f"pretrained weights: {folder}" for folder in publish_weights(study)))
     else:
         print(f"published in {publish(study)}")

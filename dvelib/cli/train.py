@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from cyclopts import App
 
@@ -20,7 +19,7 @@ def images(
     *,
     out: Path | None = None,
     parent: Path | None = None,
-    architecture: Literal["smallnet", "hourglass"] | None = None,
+    architecture: str | None = None,
     dimension: int | None = None,
     size: int | None = None,
     crop: int | None = None,
@@ -39,8 +38,8 @@ def images(
     Args:
         images: folder of the pictures
         out: folder of the result (default: IMAGES-embedding, beside the pictures)
-        parent: embedding to start from: its folder, or the name of one that comes along
-        architecture: the network (default: smallnet, or the parent's)
+        parent: embedding to start from: its folder, or the name of a pretrained one
+        architecture: the network: smallnet or hourglass (default: smallnet, or the parent's)
         dimension: length of a descriptor (default: 64, or the parent's)
         size: side of the squares, pixels (default: 100; hourglass 136)
         crop: pixels cut from each side of a square (default: 15 % of the size)

@@ -134,7 +134,7 @@ def leading_results() -> str:
 
 
 def publish_weights(study: Study) -> list[Path]:
-    """Make a study's small embeddings those that come along, and draw what they match.
+    """Store a study's small embeddings as the pretrained ones, and draw their matches.
 
     The picture shows the explorer's first matches, on drawn faces. Returns the embeddings' folders.
     Raises StudyError where the study lacks one.

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, create_model, model_validator
 
 from dvelib.checkpoints.specifications import (
     BENCHMARKS,
+    Architecture,
     BenchmarkData,
     DataSpec,
     EmbeddingSpec,
@@ -30,7 +31,7 @@ class RowSpec(Strict):
     ``annotations``: how many pictures of the benchmark its landmarks were learned from, if few.
     """
 
-    architecture: Literal["smallnet", "hourglass"]
+    architecture: Architecture
     dimension: Positive
     exchange: bool
     finetuned: bool = False
@@ -141,9 +142,7 @@ class ProfileSpec(Strict):
     title: str
     description: str
     tables: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    architectures: Annotated[
-        tuple[Literal["smallnet", "hourglass"], ...], Field(strict=False, min_length=1)
-    ]
+    architectures: Annotated[tuple[Architecture, ...], Field(strict=False, min_length=1)]
     dimensions: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)]
     finetuned_dimensions: Annotated[tuple[Positive, ...], Field(strict=False)] | None = None
     annotation_counts: Annotated[tuple[Positive, ...], Field(strict=False)] = ()

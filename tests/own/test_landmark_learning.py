@@ -83,7 +83,9 @@ def test_without_test_pictures_no_error_is_claimed(place):
     path = place / "things" / "landmarks.csv"
     path.write_text(path.read_text().replace(",test,", ",train,"))
     trained, said = regress(place)
-    assert said[-1].startswith("no error was measured, since no labelled picture is kept for testing")
+    assert said[-1].startswith(
+        "no error was measured, since no labelled picture is kept for testing"
+    )
     assert not (trained.folder / "errors.json").exists()
 
 
