@@ -92,7 +92,7 @@ class BenchmarkData(Strict):
 
 
 class ArchitectureFacts(NamedTuple):
-    """``label``: for people. ``side_multiple``: of which the side of an input must be a multiple."""
+    """``label``: for people; ``side_multiple``: the side of an input is a multiple of it."""
 
     label: str
     side_multiple: int
