@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dvelib.checkpoints.specifications import ARCHITECTURES
-from dvelib.networks import Hourglass, SmallNet, build_network
+from dvelib.networks import NETWORKS, Hourglass, SmallNet, build_network
 from tests.golden_data import fill_state, load, relative
 
 
