@@ -67,6 +67,7 @@ def exchange_loss(
     *,
     distance_power: float = 0.5,
     scale: float | None = None,
+    auxiliaries: int = 1,
 ) -> Tensor:
     """Equivariance loss of descriptors that are rebuilt from an auxiliary image.
 
@@ -74,11 +75,20 @@ def exchange_loss(
     is a convex combination of auxiliary descriptors and is not normalised again. Gradients flow
     to the source, the auxiliary and the target descriptors. Shapes, convention and errors as in
     `equivariance_loss`. Source: paper, equation 5.
+
+    ``auxiliaries`` (not in the paper): the mean of the losses with the next so many samples as
+    auxiliary. Raises ValueError unless it is at least 1 and less than the batch.
     """
     _check_shapes(first, second, grid)
+    if not 1 <= auxiliaries < max(2, len(first)):
+        raise ValueError(f"auxiliaries must be 1 to {len(first) - 1}, got {auxiliaries}")
     source, target = _flatten(first, scale), _flatten(second, scale)
-    auxiliary = source.roll(-1, 0)
-    return _expected_distance(source, auxiliary, target, grid, first.shape[-2], distance_power)
+    height = first.shape[-2]
+    losses = [
+        _expected_distance(source, source.roll(-k, 0), target, grid, height, distance_power)
+        for k in range(1, auxiliaries + 1)
+    ]
+    return losses[0] if auxiliaries == 1 else torch.stack(losses).mean()
 
 
 def _check_shapes(first: Tensor, second: Tensor, grid: Tensor) -> None:

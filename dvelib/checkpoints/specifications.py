@@ -114,6 +114,11 @@ class EmbeddingSpec(Strict):
     learning rate is divided by ten from each of those (counted from one) on. The published
     milestones act one epoch late, so 70 and 90 are written here as what they did: 72 and 92.
     ``bias_lr`` is for the biases of convolutions alone.
+
+    Not in the paper, for small budgets: ``auxiliaries`` averages the exchange loss over so many
+    auxiliary images of the batch; ``plain_steps`` trains the first so many steps without exchange;
+    ``averaging`` stores an average of the weights of all steps in place of the last ones, with
+    weights that grow as a polynomial of that exponent (Shamir and Zhang, 2013).
     """
 
     architecture: Architecture = "smallnet"
@@ -134,6 +139,9 @@ class EmbeddingSpec(Strict):
     amsgrad: bool = True
     lower_rate_from: Rising = ()
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    auxiliaries: Positive = 1
+    plain_steps: Natural = 0
+    averaging: Annotated[float, Field(ge=0, le=1000)] | None = None
     seed: Natural = 0
     parent: EmbeddingSpec | None = None
 
@@ -141,6 +149,11 @@ class EmbeddingSpec(Strict):
     def _check(self) -> EmbeddingSpec:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps, and not both")
+        if self.auxiliaries >= self.batch:
+            raise ValueError(
+                f"auxiliaries {self.auxiliaries} must be fewer than the batch of {self.batch}: "
+                f"they are its other images"
+            )
         side = self.size - 2 * self.crop
         if side < 8:
             raise ValueError(

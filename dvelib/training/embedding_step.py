@@ -43,7 +43,8 @@ class EmbeddingStep:
         self.spec, self.device = spec, device
         self.network = network.to(device, memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.network, spec)
-        self.loss = loss or specified_loss(spec)
+        self.steps_done = 0
+        self._loss = loss
         self.autocast = autocast_type(spec.precision, device)
         self._model = distributed.wrap(self.network, device)
 
@@ -57,6 +58,11 @@ class EmbeddingStep:
         first, second, pair = training_pair(images, self.spec, generator, host)
         return self.learn(torch.cat([first, second]), pair.grid)
 
+    @property
+    def loss(self) -> Loss:
+        """The loss of the next step."""
+        return self._loss or specified_loss(self.spec, self.steps_done)
+
     def learn(self, views: Tensor, grid: Tensor) -> Tensor:
         """Learn from both views of each image ``[2B,3,s,s]``, the first views first, and a warp.
 
@@ -66,16 +72,19 @@ class EmbeddingStep:
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             maps = self._model(views)
         loss = self.loss(*maps.chunk(2), grid)
+        self.steps_done += 1
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         return loss.detach()
 
 
-def specified_loss(spec: EmbeddingSpec) -> Loss:
-    """The loss that a specification asks for."""
-    loss = exchange_loss if spec.exchange else equivariance_loss
-    return partial(loss, distance_power=spec.distance_power, scale=spec.scale)
+def specified_loss(spec: EmbeddingSpec, step: int = 0) -> Loss:
+    """The loss that a specification asks for at a step, counted from zero."""
+    options = {"distance_power": spec.distance_power, "scale": spec.scale}
+    if spec.exchange and step >= spec.plain_steps:
+        return partial(exchange_loss, auxiliaries=spec.auxiliaries, **options)
+    return partial(equivariance_loss, **options)
 
 
 def training_pair(

@@ -32,6 +32,7 @@ from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
 from dvelib.networks import build_network
 from dvelib.training import distributed
+from dvelib.training.averaging import averaged_model
 from dvelib.training.batches import device_batches
 from dvelib.training.embedding_step import EmbeddingStep, training_pair
 from dvelib.training.loop import Loop
@@ -106,9 +107,11 @@ def _train(
     torch.backends.cudnn.benchmark = True  # the same shapes at every step
     schedule = _schedule(spec, len(dataset))
     step = EmbeddingStep(network, spec, device)
+    average = None if spec.averaging is None else averaged_model(step.network, spec.averaging)
+    parts = {"network": step.network} | ({"average": average} if average else {})
     loop = Loop(
         folder,
-        {"network": step.network},
+        parts,
         step.optimizer,
         schedule,
         device=device,
@@ -120,12 +123,16 @@ def _train(
     )
 
     def learn(images: Tensor) -> Tensor:
-        return step(images, *_generators(device, spec.seed, loop.step))
+        loss = step(images, *_generators(device, spec.seed, loop.step))
+        if average:
+            average.update_parameters(step.network)
+        return loss
 
+    step.steps_done = loop.step
     step.network.train()
     indices = _indices(spec, len(dataset), schedule, loop.step)
     loop.run(device_batches(dataset.images, indices, device), learn)
-    _save(spec, dataset, folder, step, loop)
+    _save(spec, dataset, folder, average.module if average else step.network, step, loop)
 
 
 def _schedule(spec: EmbeddingSpec, images: int) -> Schedule:
@@ -164,7 +171,12 @@ def _generator(device: torch.device, seed: int, step: int, stream: int) -> torch
 
 
 def _save(
-    spec: EmbeddingSpec, dataset: FaceDataset, folder: Path, step: EmbeddingStep, loop: Loop
+    spec: EmbeddingSpec,
+    dataset: FaceDataset,
+    folder: Path,
+    network: nn.Module,
+    step: EmbeddingStep,
+    loop: Loop,
 ) -> None:
     pairs = loop.schedule.steps * spec.batch
     made = provenance(
@@ -178,4 +190,4 @@ def _save(
         data=dataset.split_audit(),
     )
     history = pd.DataFrame(loop.history, columns=["step", "loss", "learning_rate"])
-    distributed.on_first_rank(storage.save_embedding, folder, step.network, spec, made, history)
+    distributed.on_first_rank(storage.save_embedding, folder, network, spec, made, history)

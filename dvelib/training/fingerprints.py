@@ -146,6 +146,7 @@ CASES = {
     "SmallNet, raw, exchange": _embedding(),
     "SmallNet, raw, plain": _embedding(exchange=False),
     "SmallNet, scaled, exchange": _embedding(**SCALED),
+    "SmallNet, recipe for small budgets": _embedding(auxiliaries=2, plain_steps=2, averaging=8.0),
     "SmallNet, colour noise alone": _embedding(noise="colour"),
     "Hourglass, scaled, exchange": _embedding(**HOURGLASS),
     "Hourglass, scaled, plain": _embedding(exchange=False, **HOURGLASS),

@@ -92,9 +92,13 @@ def test_another_specification_gives_others(faces, tmp_path, change):
     assert not torch.equal(weights(first), weights(second))
 
 
+RECIPE = {"averaging": 8.0, "auxiliaries": 2, "plain_steps": 3}
+
+
 @pytest.mark.parametrize("step", [1, 3, 5])
-def test_a_killed_training_resumes_to_the_same_numbers(faces, tmp_path, step, monkeypatch):
-    spec = tiny_spec(lower_rate_from=(5,))
+@pytest.mark.parametrize("recipe", [{}, RECIPE], ids=["published", "small budgets"])
+def test_a_killed_training_resumes_to_the_same_numbers(faces, tmp_path, step, recipe, monkeypatch):
+    spec = tiny_spec(lower_rate_from=(5,), **recipe)
     whole = train(spec, faces, tmp_path / "whole", device="cpu")
     train_until_killed(spec, faces, tmp_path / "cut", step, monkeypatch)
     assert (tmp_path / "cut" / storage.CHECKPOINT).exists()
