@@ -10,6 +10,7 @@ from torch import nn
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
 from dvelib.data import open_dataset
+from dvelib.describers.describer import FunctionDescriber
 from dvelib.describers.embedding import describe_images
 from dvelib.evaluation import matching_errors as matching_errors_module
 from dvelib.evaluation.examples import example_matches
@@ -78,8 +79,7 @@ def test_matching_across_identities_is_harder_than_within_for_an_untrained_netwo
         assert table[protocol, "different-identity"] > table[protocol, "same-identity"]
 
 
-def test_errors_are_computed_once_for_the_same_images(faces, tmp_path, monkeypatch):
-    embedding = embedding_of(Position(), tmp_path)
+def test_errors_are_computed_once_for_the_same_images(faces):
     few = replace(
         faces,
         files=faces.files[:4],
@@ -87,14 +87,19 @@ def test_errors_are_computed_once_for_the_same_images(faces, tmp_path, monkeypat
         full_landmarks=faces.full_landmarks[:4],
         digest="0" * 16,
     )
-    first = matching_errors(embedding, few)
-    with monkeypatch.context() as patch:
-        patch.setattr(matching_errors_module, "_measure", None)
-        pd.testing.assert_frame_equal(matching_errors(embedding, few), first)
     calls = []
-    monkeypatch.setattr(matching_errors_module, "_measure", lambda *a: calls.append(1) or first)
-    matching_errors(embedding, replace(few, digest="1" * 16))
-    assert calls
+
+    def pooled_colours(images):
+        calls.append(len(images))
+        return torch.nn.functional.avg_pool2d(images.float(), 2)
+
+    describer = FunctionDescriber(pooled_colours, "pooled", 3, 2, torch.device("cpu"), "d" * 16)
+    first = matching_errors(describer, few)
+    measured = len(calls)
+    pd.testing.assert_frame_equal(matching_errors(describer, few), first)
+    assert len(calls) == measured > 0
+    matching_errors(describer, replace(few, digest="1" * 16))
+    assert len(calls) > measured
 
 
 def test_blocks_of_images_change_nothing(faces, tmp_path, monkeypatch):
