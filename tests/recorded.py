@@ -8,17 +8,11 @@ from dvelib.checkpoints.specifications import read_yaml
 from dvelib.common.files import ROOT
 from dvelib.evaluation.matching_errors import COSINE as COSINE_PROTOCOL
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
-from dvelib.paper.benchmarks import BENCHMARK_TITLES
+from dvelib.paper.benchmark_titles import BENCHMARK_TITLES
 from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import RowSpec, TableSpec
 from dvelib.tables.effects import BASELINE, row_pairs
-from dvelib.tables.measures import (
-    FEW_LANDMARK_ERROR,
-    LANDMARK_ERROR,
-    matching_measure,
-    matching_measures,
-)
-from dvelib.tables.provenance import (
+from dvelib.tables.made import (
     DataAudit,
     ImagesUsed,
     Made,
@@ -26,6 +20,12 @@ from dvelib.tables.provenance import (
     RegressorTraining,
     RowTraining,
     Training,
+)
+from dvelib.tables.measures import (
+    FEW_LANDMARK_ERROR,
+    LANDMARK_ERROR,
+    matching_measure,
+    matching_measures,
 )
 from dvelib.tables.recording import published_by_measure
 from dvelib.tables.results import (

@@ -7,7 +7,7 @@ import pytest
 
 from dvelib.checkpoints.specifications import read_yaml
 from dvelib.common.files import ROOT
-from dvelib.pages.pictures import HEADLINE
+from dvelib.pages.headline_pictures import HEADLINE
 from dvelib.study.profiles import TableSpec
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

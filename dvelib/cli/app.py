@@ -15,17 +15,42 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from dvelib.cli import datasets, measure, pages, pictures, regress, study, train
+from dvelib.cli import (
+    datasets_commands,
+    measure_commands,
+    pages_commands,
+    pictures_commands,
+    regress_commands,
+    study_commands,
+    train_commands,
+)
 from dvelib.common.errors import StudyError
 
 __all__ = ["app", "entry_point", "main"]
 
 # The groups and their commands, in the order of the help.
 _GROUPS = {
-    "Train and use": (train.app, regress.app, pictures.annotate, pictures.predict, measure.match),
-    "The study": (study.plan, study.study, study.site, study.publish, study.adopt, pages.app),
-    "Data and published models": (datasets.fetch, datasets.check, datasets.fetch_model),
-    "Other": (measure.bench,),
+    "Train and use": (
+        train_commands.app,
+        regress_commands.app,
+        pictures_commands.annotate,
+        pictures_commands.predict,
+        measure_commands.match,
+    ),
+    "The study": (
+        study_commands.plan,
+        study_commands.study,
+        study_commands.site,
+        study_commands.publish,
+        study_commands.adopt,
+        pages_commands.app,
+    ),
+    "Data and published models": (
+        datasets_commands.fetch,
+        datasets_commands.check,
+        datasets_commands.fetch_model,
+    ),
+    "Other": (measure_commands.bench,),
 }
 
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dvelib.common.errors import StudyError
 from dvelib.common.files import FAILURE, read_json
 from dvelib.common.markup import MISSING, data_text, duration, facts_html, plain_text, table_html
-from dvelib.pages.pictures import headline_picture
+from dvelib.pages.headline_pictures import headline_picture
 from dvelib.pages.render import render
 from dvelib.tables.results import Number, PublishedNumber, TableResults, read_results
 
@@ -53,8 +53,8 @@ class TableCard:
 
     ``state``: complete, failed, not run yet or out of date; ``message``: why, if it is known.
     ``page``: address of its page from the index. ``picture``: see
-    `dvelib.pages.pictures.headline_picture`. ``numbers``: its numbers as a table in HTML, ``wide``
-    where that needs the whole width. ``results``: its record, None where it is not complete.
+    `dvelib.pages.headline_pictures`. ``numbers``: its numbers as a table in HTML, ``wide`` where
+    that needs the whole width. ``results``: its record, None where it is not complete.
     """
 
     name: str

@@ -6,11 +6,11 @@ names the argument and the expected shape. Colours are distinguishable for colou
 (seaborn's "colorblind"), and no information is carried by colour alone.
 """
 
-from dvelib.plots.benchmarks import ending_dots, growth_lines, ratio_bars
 from dvelib.plots.charts import cumulative_error, error_bars, error_by_count, loss_curves
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
-from dvelib.plots.landmark_errors import error_per_landmark
+from dvelib.plots.landmark_charts import error_per_landmark
 from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
+from dvelib.plots.speed import ending_dots, growth_lines, ratio_bars
 
 __all__ = [
     "cumulative_error",

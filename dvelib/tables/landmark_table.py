@@ -9,8 +9,8 @@ from dvelib.data import FaceDataset
 from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
 from dvelib.tables.base import StudyTable
 from dvelib.tables.landmark_statistics import LandmarkStatistics
+from dvelib.tables.made import DataAudit
 from dvelib.tables.measures import FEW_LANDMARK_ERROR, LANDMARK_ERROR
-from dvelib.tables.provenance import DataAudit
 
 __all__ = ["FewAnnotationsTable", "RegressionTable", "comparability"]
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from dvelib.checkpoints.storage import PROVENANCE, Embedding
 from dvelib.common.files import read_json
 from dvelib.data.audit import shared_images
-from dvelib.paper.benchmarks import BENCHMARK_TITLES
+from dvelib.paper.benchmark_titles import BENCHMARK_TITLES
 from dvelib.study.plan import Row
 from dvelib.tables.base import StudyTable
 from dvelib.tables.landmark_table import RegressionTable
-from dvelib.tables.provenance import (
+from dvelib.tables.made import (
     DataAudit,
     ImagesUsed,
     Made,

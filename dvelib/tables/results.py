@@ -17,7 +17,7 @@ from dvelib.checkpoints.specifications import Strict
 from dvelib.common.errors import StudyError
 from dvelib.common.files import read_json, write_json
 from dvelib.common.parameters import validate
-from dvelib.tables.provenance import DataAudit, Made, Many, RowTraining
+from dvelib.tables.made import DataAudit, Made, Many, RowTraining
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from dvelib.checkpoints.storage import finished, load_embedding
-from dvelib.cli import regress, train
+from dvelib.cli import regress_commands, train_commands
 from dvelib.own import embedding_training, landmark_learning
 from tests.own.pictures import draw_folder, label
 
@@ -66,11 +66,11 @@ def test_every_choice_reaches_the_training(tmp_path, dve, monkeypatch):
 
 
 def test_defaults_are_those_of_the_functions():
-    options = inspect.signature(train.images).parameters
+    options = inspect.signature(train_commands.images).parameters
     spec = embedding_training.embedding_spec("things")
     for name in ("steps", "batch", "seed"):
         assert options[name].default == getattr(spec, name)
-    options = inspect.signature(regress.labels).parameters
+    options = inspect.signature(regress_commands.labels).parameters
     spec = landmark_learning.regressor_spec("embedding", "things", 10)
     for name in ("batch", "seed"):
         assert options[name].default == getattr(spec, name)

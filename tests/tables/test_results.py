@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from dvelib import StudyError
 from dvelib.checkpoints.specifications import BENCHMARKS
-from dvelib.paper.benchmarks import BENCHMARK_TITLES
-from dvelib.tables.provenance import Range, made_facts
+from dvelib.paper.benchmark_titles import BENCHMARK_TITLES
+from dvelib.tables.made import Range, made_facts
 from dvelib.tables.results import SCHEMA_VERSION, TableResults, read_results, write_results
 from tests.recorded import audit, of_the_paper, recorded, table_names
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from PIL import Image
 
-from dvelib.pages.pictures import WIDTH, headline_picture
+from dvelib.pages.headline_pictures import WIDTH, headline_picture
 from tests.executed_pages import SHOWS, executed_page, notebook
 
 
