@@ -177,6 +177,9 @@ def test_the_learning_rate_falls_at_rising_times(drops):
 
 
 CHANGES = {
+    "auxiliaries": 2,
+    "plain_steps": 7,
+    "averaging": 8.0,
     "architecture": {"architecture": "hourglass", "size": 126},
     "dimension": 32,
     "exchange": False,

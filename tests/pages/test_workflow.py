@@ -178,6 +178,15 @@ def test_a_second_run_does_nothing_and_says_so(finished):
     assert changed_after(finished, moment) == []
 
 
+def numbers(recorded):
+    """Recorded rows without their seconds and processor hours, which differ from run to run."""
+    timed = {"seconds", "processor_hours"}
+    return [
+        row | {"training": {k: v for k, v in (row["training"] or {}).items() if k not in timed}}
+        for row in recorded
+    ]
+
+
 def test_a_killed_run_ends_in_the_same_numbers(finished, tmp_path):
     """Killed at once, with all its children, as soon as the first regressor is trained."""
     process = subprocess.Popen(
@@ -196,7 +205,7 @@ def test_a_killed_run_ends_in_the_same_numbers(finished, tmp_path):
     result = run(tmp_path, "--", TARGET)
     assert result.returncode == 0, result.stderr[-3000:]
     (name,) = rows(tmp_path)
-    assert rows(tmp_path)[name] == rows(finished)[name]
+    assert numbers(rows(tmp_path)[name]) == numbers(rows(finished)[name])
 
 
 def test_failing_tables_leave_the_others_standing_and_are_made_once_mended(finished, tmp_path):
@@ -221,7 +230,8 @@ def test_failing_tables_leave_the_others_standing_and_are_made_once_mended(finis
     result = run(outputs)
     assert result.returncode == 0, result.stderr[-3000:]
     assert (outputs / "smoke" / "site" / "tables" / "finetuned_matching_300w.html").exists()
-    assert rows(outputs) == rows(finished)
+    before, after = rows(finished), rows(outputs)
+    assert {n: numbers(r) for n, r in after.items()} == {n: numbers(r) for n, r in before.items()}
 
 
 def test_two_runs_at_once_do_not_meet(tmp_path):
