@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.backend_bases import MouseEvent
 from matplotlib.figure import Figure
 
-from dvelib.describers.embedding import describe_images
 from dvelib.explore.gallery import Gallery
 from dvelib.explore.mosaic import Mosaic
 from dvelib.explore.panel import (
@@ -66,11 +65,10 @@ class _Predictions:
     def of(self, label: str) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks ``[N,A,2]`` and virtual keypoints ``[N,A,V,2]``."""
         if label not in self._found:
-            network = self.gallery.embeddings[label].network
+            embedding = self.gallery.embeddings[label]
             regressor, side = self.gallery.regressors[label], self.gallery.faces.cropped_size
             parts = [
-                predict(regressor, describe_images(network, images), side)
-                for images in self.images.split(BATCH)
+                predict(regressor, embedding(images), side) for images in self.images.split(BATCH)
             ]
             landmarks, virtual = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
             self._found[label] = landmarks, virtual

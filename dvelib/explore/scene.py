@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
-from dvelib.describers.embedding import describe_images
 from dvelib.matching import pixel_error, query_cells, upsample_descriptors
 from dvelib.plots.images import descriptor_colours
 
@@ -83,7 +82,7 @@ class Scene:
     def maps(self, label: str) -> Tensor:
         """Raw descriptor maps ``[N,D,H,W]`` of all faces, computed once."""
         if label not in self._maps:
-            self._maps[label] = describe_images(self.embeddings[label].network, self.images)
+            self._maps[label] = self.embeddings[label](self.images).cpu()
         return self._maps[label]
 
     def dense(self, label: str) -> Tensor:

@@ -24,7 +24,6 @@ from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data.folder import Folder
-from dvelib.describers.embedding import describe_images
 from dvelib.own.embedding_training import absolute, need_kind
 from dvelib.own.landmark_file import read_names
 from dvelib.regressor import LandmarkRegressor
@@ -64,7 +63,7 @@ class Predictor:
         size, crop = self.embedding.spec.size, self.embedding.spec.crop
         squares = [np.asarray(Folder().square(image, size, None)) for image in images]
         kept = np.stack(squares)[:, crop : size - crop, crop : size - crop]
-        maps = describe_images(self.embedding.network, torch.from_numpy(kept).movedim(3, 1))
+        maps = self.embedding(torch.from_numpy(kept).movedim(3, 1))
         found, _ = predict(self.regressor, maps, size - 2 * crop)
         return to_picture(found.numpy() + crop, np.array([image.size for image in images]), size)
 

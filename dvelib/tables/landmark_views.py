@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from dvelib.data.landmark_names import FIVE_LANDMARKS, landmark_names
-from dvelib.describers.embedding import describe_images
 from dvelib.evaluation.landmark_errors import MEAN_SHAPE, mean_shape
 from dvelib.study.plan import Row
 from dvelib.tables.landmark_table import FewAnnotationsTable, RegressionTable
@@ -127,7 +126,7 @@ def virtual_keypoints(table: RegressionTable, label: str, count: int = 4) -> dic
     """
     faces = table.faces(label)
     images = faces.cropped(slice(count))
-    maps = describe_images(table.first_seed[label].network, images)
+    maps = table.first_seed[label](images)
     regressor = table.regressors[label][0].network
     predicted, virtual = predict(regressor, maps, faces.cropped_size)
     shown = evenly_spread(faces.landmarks.shape[1], len(FIVE_LANDMARKS))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import torch
 
-from dvelib.describers.embedding import describe_images
 from dvelib.evaluation.examples import example_images
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
 from dvelib.study.plan import Row
@@ -79,7 +78,7 @@ def descriptor_maps(
     faces = table.test_faces
     images = example_images(faces, count)
     maps = {
-        label: describe_images(embedding.network, images)
+        label: embedding(images).cpu()
         for label, embedding in table.first_seed.items()
         if table.faces_for(embedding).cropped_size == faces.cropped_size
     }

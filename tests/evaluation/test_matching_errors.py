@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from dvelib.checkpoints.storage import Embedding
+from dvelib.checkpoints.storage import Embedding, network_maps
 from dvelib.common.errors import StudyError
 from dvelib.data import open_dataset
 from dvelib.describers.describer import FunctionDescriber
-from dvelib.describers.embedding import describe_images
 from dvelib.evaluation import matching_errors as matching_errors_module
 from dvelib.evaluation.examples import example_matches
 from dvelib.evaluation.intervals import uncertainty
@@ -201,8 +200,8 @@ def test_examples_have_the_shapes_that_the_figure_wants(faces):
 def test_descriptors_are_those_of_the_network_in_eval_mode():
     network = SmallNet(4).train()
     images = torch.randint(0, 255, (2, 3, 20, 20), dtype=torch.uint8)
-    together = describe_images(network, images)
-    alone = describe_images(network, images[:1])
+    together = network_maps(network, images)
+    alone = network_maps(network, images[:1])
     torch.testing.assert_close(together[:1], alone, atol=1e-4, rtol=1e-4)
 
 

@@ -4,7 +4,6 @@ import torch
 
 from dvelib import StudyError
 from dvelib.data import open_dataset
-from dvelib.describers.embedding import describe_images
 from dvelib.explore.scene import Scene
 from dvelib.matching import match_full_resolution, upsample_descriptors
 
@@ -24,7 +23,7 @@ def test_a_point_is_most_similar_to_itself(scene):
 
 def test_matches_follow_the_full_resolution_protocol(scene):
     label = next(iter(scene.embeddings))
-    maps = describe_images(scene.embeddings[label].network, scene.images)
+    maps = scene.embeddings[label](scene.images)
     points = torch.tensor([[[20.0, 14.0], [8.0, 40.0]]]).expand(6, -1, -1)
     wanted = match_full_resolution(maps[:1].expand(6, -1, -1, -1), maps, points, stride=2)
     for k, point in enumerate(points[0]):

@@ -211,9 +211,14 @@ def test_predictions_can_be_corrected_and_read_again_exactly(made, place, monkey
         return torch.from_numpy(np.stack(squares)), None
 
     monkeypatch.setattr(predictor, "predict", knowing)
-    monkeypatch.setattr(predictor, "describe_images", lambda network, images: images)
-    spec = SimpleNamespace(size=24, crop=2)
-    stub = Predictor(SimpleNamespace(spec=spec, network=None), None, ("red", "green", "blue"))
+
+    class Unchanged:
+        spec = SimpleNamespace(size=24, crop=2)
+
+        def __call__(self, images):
+            return images
+
+    stub = Predictor(Unchanged(), None, ("red", "green", "blue"))
     predict_folder(stub, images, say=lambda text: None)
     annotator = Annotator(images)
     for i, name in enumerate(annotator.order):
