@@ -121,7 +121,8 @@ def measure_rate(spec: EmbeddingSpec, device: str, seconds: float = MEASURED_SEC
 
 
 def _rate(spec: EmbeddingSpec, faces: FaceDataset, device: str, steps: int) -> float:
-    short = spec.model_copy(update={"epochs": None, "steps": steps, "parent": None})
+    changes = {"epochs": None, "steps": steps, "parent": None, "plain_steps": 0}
+    short = spec.model_copy(update=changes)
     with tempfile.TemporaryDirectory() as folder:
         made = train(short, faces, folder, device=device).provenance
     # Seconds are rounded to tenths: none may still be half of one.
@@ -133,7 +134,8 @@ def measured_rates(study: Study) -> dict[str, float]:
     by_kind: dict[tuple, float] = {}
     rates = {}
     for name, spec in study.embeddings.items():
-        kind = (spec.architecture, spec.dimension, spec.exchange, spec.size, spec.crop, spec.batch)
+        kind = (spec.architecture, spec.dimension, spec.exchange, spec.auxiliaries)
+        kind += (spec.size, spec.crop, spec.batch)
         if kind not in by_kind:
             by_kind[kind] = measure_rate(spec, study.profile.device)
         rates[name] = by_kind[kind]

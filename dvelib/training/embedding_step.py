@@ -43,27 +43,27 @@ class EmbeddingStep:
         self.spec, self.device = spec, device
         self.network = network.to(device, memory_format=torch.channels_last)
         self.optimizer = build_optimizer(self.network, spec)
-        self.steps_done = 0
         self._loss = loss
         self.autocast = autocast_type(spec.precision, device)
         self._model = distributed.wrap(self.network, device)
 
     def __call__(
-        self, images: Tensor, generator: torch.Generator, host: torch.Generator | None = None
+        self,
+        images: Tensor,
+        generator: torch.Generator,
+        host: torch.Generator | None = None,
+        *,
+        step: int = 0,
     ) -> Tensor:
         """Learn from images ``[B,3,S,S]`` uint8 (generators as in `training_pair`).
 
-        Returns the loss, a scalar on the device.
+        ``step``: counted from zero; it chooses the loss (see `specified_loss`). Returns the loss,
+        a scalar on the device.
         """
         first, second, pair = training_pair(images, self.spec, generator, host)
-        return self.learn(torch.cat([first, second]), pair.grid)
+        return self.learn(torch.cat([first, second]), pair.grid, step)
 
-    @property
-    def loss(self) -> Loss:
-        """The loss of the next step."""
-        return self._loss or specified_loss(self.spec, self.steps_done)
-
-    def learn(self, views: Tensor, grid: Tensor) -> Tensor:
+    def learn(self, views: Tensor, grid: Tensor, step: int = 0) -> Tensor:
         """Learn from both views of each image ``[2B,3,s,s]``, the first views first, and a warp.
 
         ``grid [B,s,s,2]`` as in `dvelib.losses`. Returns the loss, a scalar on the device.
@@ -71,8 +71,7 @@ class EmbeddingStep:
         views = views.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             maps = self._model(views)
-        loss = self.loss(*maps.chunk(2), grid)
-        self.steps_done += 1
+        loss = (self._loss or specified_loss(self.spec, step))(*maps.chunk(2), grid)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

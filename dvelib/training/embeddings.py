@@ -123,12 +123,12 @@ def _train(
     )
 
     def learn(images: Tensor) -> Tensor:
-        loss = step(images, *_generators(device, spec.seed, loop.step))
+        generators = _generators(device, spec.seed, loop.step)
+        loss = step(images, *generators, step=loop.step)
         if average:
             average.update_parameters(step.network)
         return loss
 
-    step.steps_done = loop.step
     step.network.train()
     indices = _indices(spec, len(dataset), schedule, loop.step)
     loop.run(device_batches(dataset.images, indices, device), learn)

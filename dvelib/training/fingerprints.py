@@ -31,11 +31,9 @@ from dvelib.checkpoints.specifications import (
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.files import read_json, write_json
 from dvelib.data import FaceDataset
-from dvelib.networks import build_network
-from dvelib.regressor import LandmarkRegressor
-from dvelib.training.embeddings import train
+from dvelib.training.embeddings import initial_network, train
 from dvelib.training.few_annotations import annotated_faces
-from dvelib.training.regressors import train_regressor
+from dvelib.training.regressors import initial_regressor, train_regressor
 from dvelib.training.versions import METHOD_VERSIONS
 
 __all__ = ["CASES", "Fingerprint", "compare", "defaults", "fingerprint", "record", "recorded"]
@@ -96,7 +94,7 @@ def _spec(**values: object) -> EmbeddingSpec:
 def _embedding(**values: object) -> Case:
     def run(folder: Path):
         spec = _spec(**values)
-        return _trained(spec, folder, _initial(spec))
+        return _trained(spec, folder, initial_network(spec).state_dict())
 
     return Case("embedding", run)
 
@@ -115,27 +113,18 @@ def _trained(spec: EmbeddingSpec, folder: Path, start: dict, parent: Path | None
     return made.history["loss"].tolist(), start, made.network.state_dict()
 
 
-def _initial(spec: EmbeddingSpec) -> dict[str, Tensor]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(spec.seed)
-        return build_network(spec.architecture, spec.dimension).state_dict()
-
-
 def _regressor(method: str, **values: object) -> Case:
     def run(folder: Path):
         embedding_spec = _spec(dimension=16)
-        network = build_network(embedding_spec.architecture, embedding_spec.dimension)
-        network.load_state_dict(_initial(embedding_spec))
-        embedding = Embedding(network.eval(), embedding_spec, {}, None, folder / "embedding")
+        network = initial_network(embedding_spec).eval()
+        embedding = Embedding(network, embedding_spec, {}, None, folder / "embedding")
         usual = {"embedding": "blocks", "data": BenchmarkData(name="synthetic"), "batch": 4}
         spec = RegressorSpec(**(usual | {"epochs": 4, "lower_rate_from": (3,)} | values))
         faces, redraw = annotated_faces(spec, _faces("train"))
         made = train_regressor(
             spec, embedding, faces, _faces("test", 4), folder / "regressor", redraw=redraw
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(spec.seed)
-            start = LandmarkRegressor(16, 5, spec.virtual_points, spec.softmax_scale)
+        start = initial_regressor(spec, embedding, landmarks=5)
         return made.history["loss"].tolist(), start.state_dict(), made.network.state_dict()
 
     return Case(method, run)

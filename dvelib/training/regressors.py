@@ -34,7 +34,7 @@ from dvelib.regressor import (
 from dvelib.training.loop import Loop
 from dvelib.training.schedule import Schedule
 
-__all__ = ["predict", "predict_dataset", "train_regressor"]
+__all__ = ["initial_regressor", "predict", "predict_dataset", "train_regressor"]
 
 BATCH = 32  # faces at a time for predictions
 

@@ -67,11 +67,11 @@ def train_until_killed(spec, faces, folder, step, monkeypatch):
     """Train with a checkpoint after every step and die on entering the given one."""
     one_step, calls = EmbeddingStep.__call__, []
 
-    def dying(*arguments):
+    def dying(*arguments, **options):
         calls.append(1)
         if len(calls) > step:
             raise Killed
-        return one_step(*arguments)
+        return one_step(*arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "CHECKPOINT_SECONDS", 0)
@@ -149,9 +149,9 @@ def test_every_group_of_weights_learns_at_its_rate_times_the_factor(faces, tmp_p
     rates = []
     one_step = EmbeddingStep.__call__
 
-    def noting(step, *arguments):
+    def noting(step, *arguments, **options):
         rates.append([group["lr"] for group in step.optimizer.param_groups])
-        return one_step(step, *arguments)
+        return one_step(step, *arguments, **options)
 
     monkeypatch.setattr(EmbeddingStep, "__call__", noting)
     spec = tiny_spec(lower_rate_from=(3, 5), learning_rate=7.07e-4)
