@@ -149,9 +149,9 @@ def test_every_group_of_weights_learns_at_its_rate_times_the_factor(faces, tmp_p
     rates = []
     one_step = EmbeddingStep.__call__
 
-    def noting(step, *arguments, **options):
-        rates.append([group["lr"] for group in step.optimizer.param_groups])
-        return one_step(step, *arguments, **options)
+    def noting(self, *arguments, **options):
+        rates.append([group["lr"] for group in self.optimizer.param_groups])
+        return one_step(self, *arguments, **options)
 
     monkeypatch.setattr(EmbeddingStep, "__call__", noting)
     spec = tiny_spec(lower_rate_from=(3, 5), learning_rate=7.07e-4)
