@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 
 from dvelib.checkpoints import storage
 from dvelib.checkpoints.authors_settings import experiment
@@ -24,8 +24,8 @@ from dvelib.data.fetching import download
 from dvelib.data.places import folder_of
 from dvelib.describers import Describer
 from dvelib.evaluation.intervals import uncertainty
+from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
 from dvelib.evaluation.matching_errors import matching_errors, summarise
-from dvelib.matching import inter_ocular_error
 from dvelib.training.landmark_workflow import learn_landmarks
 from dvelib.training.schedule import published_drops
 
@@ -169,18 +169,10 @@ def _name(describer: Describer) -> str:
 
 
 def _errors(trained: TrainedRegressor, train: FaceDataset, test: FaceDataset) -> pd.Series:
-    truth = torch.from_numpy(test.landmarks)
-    shape = torch.from_numpy(train.landmarks).nanmean(0).expand_as(truth)
     ours, trivial = (
-        inter_ocular_error(points, truth, test.eyes).nanmean(1)
-        for points in (trained.predicted, shape)
+        np.nanmean(errors, axis=1)
+        for errors in (landmark_errors(trained.predicted, test), mean_shape_errors(train, test))
     )
-    low, high = uncertainty(pd.Series(ours.numpy()))
-    return pd.Series(
-        {
-            "error": ours.mean().item(),
-            "low": low,
-            "high": high,
-            "mean shape": trivial.mean().item(),
-        }
-    )
+    low, high = uncertainty(pd.Series(ours))
+    means = {"error": float(ours.mean()), "low": low, "high": high}
+    return pd.Series(means | {"mean shape": float(trivial.mean())})

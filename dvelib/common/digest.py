@@ -89,7 +89,7 @@ def _members(name: str) -> list[str]:
     root, *parts = name.split(".")
     while parts and not (_path(parts).is_dir() or _path(parts).with_suffix(".py").is_file()):
         parts.pop()
-    if root != PACKAGE.name or (not parts and name != root and "." not in name):
+    if root != PACKAGE.name:
         raise ValueError(f"there is no module {name!r} in {PACKAGE.name}")
     if not parts:
         return [root]
@@ -105,8 +105,7 @@ def _path(parts: list[str]) -> Path:
 
 def _source(name: str) -> Path:
     parts = name.split(".")[1:]
-    path = _path(parts).with_suffix(".py") if parts else PACKAGE / "__init__.py"
-    return path
+    return _path(parts).with_suffix(".py") if parts else PACKAGE / "__init__.py"
 
 
 @cache

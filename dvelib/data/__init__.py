@@ -99,26 +99,22 @@ def open_dataset(
 
 
 def dataset_digest(
-    name: str, root: Path | str | None, split: str, limit: int | None, skip_bad: bool = False
-) -> str:
-    """A digest of the split's images and landmarks, computed without decoding images."""
-    if name in SYNTHETIC:
-        from dvelib.data.synthetic_dataset import synthetic_digest
-
-        return synthetic_digest(_split(split), SYNTHETIC[name], limit)
-    return content_of_split(name, root, split, limit=limit, skip_bad=skip_bad)
-
-
-def content_of_split(
     name: str,
     root: Path | str | None,
     split: str,
-    *,
     limit: int | None,
     skip_bad: bool = False,
+    *,
     version: int | str | None = None,
 ) -> str:
-    """`dataset_digest` of a dataset on disk. ``version``: instead of the layout's own."""
+    """Changes with the images and the landmarks of a split; opens no image.
+
+    ``version``: instead of that of the layout, or of the generator of synthetic faces.
+    """
+    if name in SYNTHETIC:
+        from dvelib.data.synthetic_dataset import synthetic_digest
+
+        return synthetic_digest(_split(split), SYNTHETIC[name], limit, version)
     layout, root, listing = _listing(name, root, split)
     listing, _ = _chosen(root, split, listing, limit, skip_bad)
     return _with_labels(content_digest(root, listing.files), layout, listing, version)

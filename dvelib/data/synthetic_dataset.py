@@ -28,9 +28,15 @@ BATCH = 256
 GENERATOR_VERSION = 1  # raised when the drawn faces change; a part of every digest of them
 
 
-def synthetic_digest(split: str, points: int, limit: int | None) -> str:
-    """Digest of the generator's version, the split, the numbers of landmarks and of faces."""
-    parts = f"{GENERATOR_VERSION} {split} {_count(split, limit)} {points}"
+def synthetic_digest(
+    split: str, points: int, limit: int | None, version: int | str | None = None
+) -> str:
+    """Digest of the generator's version, the split, the numbers of landmarks and of faces.
+
+    ``version``: instead of the present one.
+    """
+    version = GENERATOR_VERSION if version is None else version
+    parts = f"{version} {split} {_count(split, limit)} {points}"
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

@@ -8,7 +8,6 @@ holds exactly the training that is asked for now.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,7 @@ from pathlib import Path
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec, RegressorSpec, spec_digest
 from dvelib.checkpoints.storage import SPECIFICATION, finished
 from dvelib.common.files import read_json, write_json
-from dvelib.data import SYNTHETIC, content_of_split
-from dvelib.data.synthetic_dataset import DEFAULT_COUNT
+from dvelib.data import dataset_digest
 from dvelib.study.plan import Study, data_folder
 
 __all__ = ["adopt", "earlier_names", "present_names"]
@@ -91,15 +89,8 @@ def _values(spec: EmbeddingSpec, fields: list[str]) -> dict:
 
 
 def _data_digest(study: Study, data: DataSpec, split: str, earlier: dict) -> str:
-    if data.name in SYNTHETIC:
-        count = data.limit or DEFAULT_COUNT[split]
-        parts = f"{earlier['synthetic']} {split} {count} {SYNTHETIC[data.name]}"
-        return hashlib.sha256(parts.encode()).hexdigest()
-    folder = data_folder(data, study.data_root)
-    options = {"limit": data.limit, "skip_bad": data.skip_bad}
-    return content_of_split(
-        data.name, folder, split, version=earlier["layouts"][data.name], **options
-    )
+    folder, version = data_folder(data, study.data_root), earlier["data"][data.name]
+    return dataset_digest(data.name, folder, split, data.limit, data.skip_bad, version=version)
 
 
 def _versions() -> Iterator[dict]:
