@@ -31,6 +31,7 @@ from dvelib.regressor import LandmarkRegressor
 __all__ = [
     "Embedding",
     "TrainedRegressor",
+    "changed_fields",
     "claim",
     "finished",
     "load_checkpoint",
@@ -127,16 +128,28 @@ def finished(folder: Path) -> bool:
 
 def claim(folder: Path, spec: Spec) -> None:
     """Reserve a folder for a specification; raises StudyError where another one holds it."""
-    path, values = folder / SPECIFICATION, spec.model_dump(mode="json")
-    if path.exists():
-        held = read_json(path)
-        if different := [key for key in values if held.get(key) != values[key]]:
-            kind = {EmbeddingSpec: "an embedding", RegressorSpec: "a regressor"}[type(spec)]
-            raise StudyError(
-                f"{folder} belongs to {kind} of another {', '.join(different)}: "
-                f"choose another folder, or delete that one"
-            )
-    write_json(path, values)
+    path = folder / SPECIFICATION
+    if path.exists() and (different := changed_fields(folder, spec)):
+        kind = {EmbeddingSpec: "an embedding", RegressorSpec: "a regressor"}[type(spec)]
+        raise StudyError(
+            f"{folder} belongs to {kind} of another {', '.join(different)}: "
+            f"choose another folder, or delete that one"
+        )
+    write_json(path, spec.model_dump(mode="json"))
+
+
+def changed_fields(folder: Path, spec: Spec) -> list[str]:
+    """The fields in which the specification in a folder differs from this one.
+
+    A field that was added after the folder was made is at its default there.
+    """
+    path, wanted = folder / SPECIFICATION, spec.model_dump(mode="json")
+    held = read_json(path)
+    try:
+        held = validate(type(spec), held, str(path)).model_dump(mode="json")
+    except StudyError:
+        pass  # the other kind, or with fields that this version does not know: compared as it is
+    return [key for key in wanted if held.get(key) != wanted[key]]
 
 
 def save_embedding(

@@ -169,7 +169,7 @@ def claim_folder(
     others = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
     if others and ORIGIN not in others:
         raise StudyError(f"{folder} already holds other things ({others[0]}): choose another --out")
-    if changed := _changed(folder, origin | spec.model_dump(mode="json")):
+    if changed := _changed(folder, origin, spec):
         if not force:
             raise StudyError(
                 f"{folder} was made with other {changed[0]}: choose another --out, or "
@@ -181,12 +181,15 @@ def claim_folder(
     return folder
 
 
-def _changed(folder: Path, wanted: dict[str, object]) -> list[str]:
-    """The values of a folder's result that differ from the wanted ones, in the wanted order."""
+def _changed(
+    folder: Path, origin: dict[str, object], spec: EmbeddingSpec | RegressorSpec
+) -> list[str]:
+    """What a folder's result was made with that differs from what is wanted, the origin first."""
     if not (folder / storage.SPECIFICATION).exists():
         return []  # nothing has been made yet
-    held = read_json(folder / ORIGIN) | read_json(folder / storage.SPECIFICATION)
-    return [key.replace("_", " ") for key in wanted if held.get(key) != wanted[key]]
+    held = read_json(folder / ORIGIN)
+    changed = [key for key in origin if held.get(key) != origin[key]]
+    return [key.replace("_", " ") for key in changed + storage.changed_fields(folder, spec)]
 
 
 def need_kind(folder: Path, kind: str) -> None:

@@ -12,6 +12,7 @@ from dvelib.checkpoints import storage
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import load_embedding
 from dvelib.common.errors import StudyError
+from dvelib.common.files import read_json, write_json
 from dvelib.data import open_dataset
 from dvelib.networks import SmallNet
 from dvelib.training import embedding_step, embeddings, loop
@@ -107,6 +108,23 @@ def test_a_killed_training_resumes_to_the_same_numbers(faces, tmp_path, step, re
     assert torch.equal(weights(whole), weights(resumed))
     assert whole.history.equals(resumed.history)
     assert not (tmp_path / "cut" / storage.CHECKPOINT).exists()
+
+
+def test_a_folder_made_before_a_field_was_added_is_still_its_own(faces, tmp_path):
+    """The recipe's fields came later; a specification without them means their defaults."""
+    parent = train(tiny_spec(), faces, tmp_path / "parent", device="cpu")
+    spec = tiny_spec(parent=parent.spec)
+    made = train(spec, faces, tmp_path / "child", device="cpu", parent=parent.folder)
+    path = made.folder / storage.SPECIFICATION
+    values = read_json(path)
+    for held in (values, values["parent"]):
+        for field in RECIPE:
+            del held[field]
+    write_json(path, values)
+    again = train(spec, faces, made.folder, device="cpu", parent=parent.folder)
+    assert again.provenance == made.provenance
+    with pytest.raises(StudyError, match="belongs to an embedding of another auxiliaries"):
+        train(tiny_spec(parent=parent.spec, auxiliaries=2), faces, made.folder, device="cpu")
 
 
 def test_a_finished_embedding_is_not_trained_again(faces, tmp_path, monkeypatch):
