@@ -38,7 +38,7 @@ def weights_of(wildcards):
 rule site:
     input:
         expand("tables/{table}/page.ipynb", table=STUDY.tables),
-        expand("embeddings/{name}/page.ipynb", name=STUDY.embeddings),
+        expand("embeddings/{name}/page.ipynb", name=STUDY.embeddings_with_pages),
         "explore/page.ipynb",
     output:
         "site/index.html",
@@ -50,12 +50,12 @@ rule site:
 
 rule embedding:
     input:
-        # The embedding that a fine-tuned one starts from.
-        lambda wildcards: (
-            [f"embeddings/{STUDY.parents[wildcards.name]}/weights.safetensors"]
-            if wildcards.name in STUDY.parents
-            else []
-        ),
+        # The embedding that a fine-tuned one starts from, and a shorter training to continue.
+        lambda wildcards: [
+            f"embeddings/{before[wildcards.name]}/weights.safetensors"
+            for before in (STUDY.parents, STUDY.earlier)
+            if wildcards.name in before
+        ],
     output:
         # Kept on a rerun: a finished training is found finished, never repeated.
         update("embeddings/{name}/weights.safetensors"),
@@ -66,18 +66,24 @@ rule embedding:
         "{DVE} train study {wildcards.name} {OPTIONS}"
 
 
-rule regressor:
-    input:
-        lambda wildcards: (
-            f"embeddings/{STUDY.regressors[wildcards.name].embedding}/weights.safetensors"
-        ),
-    output:
-        update("regressors/{name}/weights.safetensors"),
-    threads: 1 if GPUS else STUDY.profile.threads
-    resources:
-        gpu=min(1, GPUS),
-    shell:
-        "{DVE} regress study {wildcards.name} {OPTIONS}"
+# One process learns all landmarks on an embedding: starting Python and PyTorch takes as long as a
+# short training.
+for EMBEDDING, NAMES in STUDY.regressors_by_embedding().items():
+
+    rule:
+        name:
+            f"regressors_on_{EMBEDDING}"
+        input:
+            f"embeddings/{EMBEDDING}/weights.safetensors",
+        output:
+            update(expand("regressors/{name}/weights.safetensors", name=NAMES)),
+        params:
+            names=shlex.join(NAMES),
+        threads: 1 if GPUS else STUDY.profile.threads
+        resources:
+            gpu=min(1, GPUS),
+        shell:
+            "{DVE} regress study {params.names} {OPTIONS}"
 
 
 rule embedding_page:

@@ -180,6 +180,39 @@ class EmbeddingSpec(Strict):
         finetuned = f"-on-{self.data.name}" if self.parent else ""
         return f"{self.architecture}-{self.dimension}d-{loss}{finetuned}-seed{self.seed}"
 
+    @property
+    def can_grow(self) -> bool:
+        """Whether a longer training passes through this one's end.
+
+        It does at a constant learning rate. The average of the weights makes that end a result.
+        """
+        return self.steps is not None and not self.lower_rate_from and self.averaging is not None
+
+    def continues(self, shorter: EmbeddingSpec) -> bool:
+        """Whether this training is the other one with more steps."""
+        return (
+            self.can_grow
+            and shorter.steps is not None
+            and shorter.steps < self.steps
+            and shorter.model_copy(update={"steps": self.steps}) == self
+        )
+
+    @property
+    def recipe(self) -> str:
+        """How it is trained, apart from its images, its loss and its length, in words."""
+        parts = [f"batch {self.batch}", f"learning rate {self.learning_rate:g}"]
+        if self.lower_rate_from:
+            unit = "epoch" if self.epochs else "step"
+            drops = " and ".join(f"{at:,}" for at in self.lower_rate_from)
+            parts[-1] += f", a tenth from {unit} {drops} on"
+        if self.averaging is not None:
+            parts.append(f"average of all weights (exponent {self.averaging:g})")
+        if self.plain_steps:
+            parts.append(f"no exchange in the first {self.plain_steps:,} steps")
+        if self.auxiliaries > 1:
+            parts.append(f"{self.auxiliaries} auxiliary images")
+        return "; ".join(parts)
+
     def digest(self, *versions: str) -> str:
         """Ten characters that change with every value here and with the given versions.
 

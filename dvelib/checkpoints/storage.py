@@ -3,13 +3,14 @@
 A finished embedding or regressor is a folder: ``weights.safetensors``, ``specification.json``
 (readable), ``provenance.json`` (commit, versions, hardware, seconds, data digest) and
 ``history.csv``. An unfinished one has a ``checkpoint.pt``, from which a resumed training ends in
-the numbers of an uninterrupted one. The weights are written last: a folder with weights is
-complete.
+the numbers of an uninterrupted one. A finished one keeps it where a longer training can go on
+from it. The weights are written last: a folder with weights is complete.
 """
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,9 @@ __all__ = [
     "TrainedRegressor",
     "changed_fields",
     "claim",
+    "copy_checkpoint",
     "finished",
+    "held_specification",
     "load_checkpoint",
     "load_embedding",
     "load_regressor",
@@ -153,7 +156,13 @@ def changed_fields(folder: Path, spec: Spec) -> list[str]:
 
 
 def save_embedding(
-    folder: Path, network: nn.Module, spec: Spec, made: dict, history: pd.DataFrame
+    folder: Path,
+    network: nn.Module,
+    spec: Spec,
+    made: dict,
+    history: pd.DataFrame,
+    *,
+    keep_checkpoint: bool = False,
 ) -> None:
     """Write a finished embedding or regressor, weights last, and drop its checkpoint."""
     claim(folder, spec)
@@ -163,7 +172,8 @@ def save_embedding(
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as path:
         save_file(state, path)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    if not keep_checkpoint:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def load_embedding(folder: Path | str, device: str | torch.device = "cpu") -> Embedding:
@@ -204,6 +214,11 @@ def load_regressor(folder: Path | str, device: str | torch.device = "cpu") -> Tr
 def _specification(folder: Path, kind: type[Spec], what: str) -> Spec:
     if not finished(folder):
         raise StudyError(f"{folder} holds no finished {what}: there is no {WEIGHTS} in it")
+    return held_specification(folder, kind)
+
+
+def held_specification(folder: Path, kind: type[Spec]) -> Spec:
+    """The specification that a folder was claimed for; raises StudyError for another kind."""
     path = folder / SPECIFICATION
     return validate(kind, read_json(path), str(path))
 
@@ -231,6 +246,13 @@ def save_checkpoint(folder: Path, state: dict) -> None:
     """Write the state of an unfinished training, whole or not at all."""
     with atomic_path(folder / CHECKPOINT) as path:
         torch.save(state, path)
+
+
+def copy_checkpoint(source: Path, folder: Path) -> None:
+    """Take over the checkpoint of another folder, if it has one and this folder has none."""
+    if (source / CHECKPOINT).exists() and not (folder / CHECKPOINT).exists():
+        with atomic_path(folder / CHECKPOINT) as path:
+            shutil.copyfile(source / CHECKPOINT, path)
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> dict | None:

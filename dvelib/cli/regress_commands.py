@@ -20,6 +20,7 @@ from dvelib.cli.options import (
     named,
     say,
 )
+from dvelib.common.errors import StudyError
 
 __all__ = ["app", "benchmark", "labels", "study"]
 
@@ -113,14 +114,17 @@ def benchmark(
 
 
 @app.command
-def study(name: str, *, options: StudyOptions = DEFAULT_STUDY) -> None:
-    """Train a landmark regressor of a study. Its embedding must be trained already.
+def study(*names: str, options: StudyOptions = DEFAULT_STUDY) -> None:
+    """Train landmark regressors of a study. Their embeddings must be trained already.
 
     Args:
-        name: the regressor, one that dve plan lists
+        names: the regressors, those that dve plan lists
     """
-    from dvelib.study.jobs import train_study_regressor
+    from dvelib.study.jobs import train_study_regressors
 
     plan = options.load()
-    named(plan.regressors, name, "regressor")
-    train_study_regressor(plan, name)
+    if not names:
+        raise StudyError("name at least one regressor: dve plan lists them")
+    for name in names:
+        named(plan.regressors, name, "regressor")
+    train_study_regressors(plan, names)

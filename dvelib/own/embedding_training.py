@@ -26,6 +26,7 @@ from dvelib.training.embeddings import train
 
 __all__ = [
     "BATCH",
+    "RECIPES",
     "STEPS",
     "absolute",
     "beside",
@@ -38,7 +39,16 @@ __all__ = [
     "weights_digest",
 ]
 
-STEPS, BATCH = 2500, 16  # 40,000 pairs: exchange helps from some ten thousand on
+STEPS, BATCH = 5000, 8  # 40,000 pairs: exchange helps from some ten thousand on
+# How it learns, apart from batch and rate. The small-budget recipe has a constant rate, so a
+# finished training can be made longer; the first 4,000 pairs are seen without exchange.
+RECIPES = {
+    "small-budget": lambda steps, batch: {
+        "averaging": 8.0,
+        "plain_steps": -(-4000 // batch),
+    },
+    "published": lambda steps, batch: {"lower_rate_from": [max(2, steps * 4 // 5 + 1)]},
+}
 UNIT = {"scale": 20.0, "bias_lr": None}  # unit descriptors, as published for these two
 NETWORKS = {
     "smallnet": {"dimension": 64, "size": 100, "crop": 15},
@@ -108,21 +118,22 @@ def embedding_spec(
 ) -> EmbeddingSpec:
     """The specification of an embedding on a folder of that name.
 
-    ``choices``: architecture, dimension, size, crop, steps, batch and seed; None is the default.
-    Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut from each
-    side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 2,500 steps of
-    16. The learning rate is `learning_rate` of the batch, a tenth of it in the last fifth of the
-    steps. With a parent: its network, its sizes and the published form of fine-tuning, unit
-    descriptors times 20.
+    ``choices``: recipe, architecture, dimension, size, crop, steps, batch and seed; None is the
+    default. Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut from
+    each side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 5,000
+    steps of 8, the small-budget recipe. The learning rate is `learning_rate` of the
+    batch; under the published recipe a tenth of it in the last fifth of the steps. With a parent:
+    its network, its sizes and the published form of fine-tuning, unit descriptors times 20.
     Raises StudyError for impossible values, and for a network other than the parent's.
     """
     given = {key: value for key, value in choices.items() if value is not None}
     steps, batch = given.get("steps", STEPS), given.get("batch", BATCH)
+    recipe = _recipe(given.pop("recipe", "small-budget"))(steps, max(1, batch))
     if parent is None:
         base = NETWORKS.get(given.get("architecture", "smallnet"), {})
     else:
         _refuse_other_network(given, parent)
-        base = parent.model_dump(include=FROM_PARENT) | UNIT | {"parent": parent}
+        base = parent.model_dump(include=FROM_PARENT) | UNIT | {"parent": parent, "plain_steps": 0}
     if "size" in given:
         base = base | {"crop": round(0.15 * given["size"])}
     values = {
@@ -130,10 +141,15 @@ def embedding_spec(
         "steps": steps,
         "batch": batch,
         "learning_rate": learning_rate(batch),
-        "lower_rate_from": [max(2, steps * 4 // 5 + 1)],
         "precision": "auto",
-    }
+    } | recipe
     return validate(EmbeddingSpec, values | base | given, "the embedding")
+
+
+def _recipe(name: str) -> Callable[[int, int], dict[str, object]]:
+    if name not in RECIPES:
+        raise StudyError(f"--recipe {name} is unknown: choose among {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 def _refuse_other_network(given: dict, parent: EmbeddingSpec) -> None:
@@ -156,6 +172,8 @@ def claim_folder(
 ) -> Path:
     """Reserve the folder of a result, made if need be; returns its absolute path.
 
+    An embedding that the specification continues (see `EmbeddingSpec.continues`) is made longer:
+    its weights are dropped and its checkpoint stays.
     Raises StudyError where it holds a result of another origin or specification, unless ``force``
     allows to replace it, and where it holds other files.
     """
@@ -169,7 +187,11 @@ def claim_folder(
     others = [p.name for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
     if others and ORIGIN not in others:
         raise StudyError(f"{folder} already holds other things ({others[0]}): choose another --out")
-    if changed := _changed(folder, origin, spec):
+    changed = _changed(folder, origin, spec)
+    if changed == ["steps"] and _is_longer(folder, spec):
+        (folder / storage.SPECIFICATION).unlink()
+        (folder / storage.WEIGHTS).unlink(missing_ok=True)
+    elif changed:
         if not force:
             raise StudyError(
                 f"{folder} was made with other {changed[0]}: choose another --out, or "
@@ -179,6 +201,13 @@ def claim_folder(
             path.unlink(missing_ok=True)
     write_json(folder / ORIGIN, origin)
     return folder
+
+
+def _is_longer(folder: Path, spec: EmbeddingSpec | RegressorSpec) -> bool:
+    """Whether an embedding's training can go on from the checkpoint of the one in the folder."""
+    held = storage.held_specification(folder, type(spec))
+    there = (folder / storage.CHECKPOINT).exists()
+    return there and isinstance(spec, EmbeddingSpec) and spec.continues(held)
 
 
 def _changed(

@@ -162,14 +162,17 @@ def _numbers(results: TableResults) -> tuple[Markup, int]:
     """Paper beside ours, by measure, as a table, and how many columns it has."""
     import pandas
 
+    # Of a learning curve, the longest trainings alone.
+    longest = max((row.pairs or 0 for row in results.rows), default=0)
+    rows = [row for row in results.rows if (row.pairs or 0) == longest]
     columns = {}
     for measure in results.measures:
-        paper = [row.published.get(measure.name) for row in results.rows]
+        paper = [row.published.get(measure.name) for row in rows]
         if any(paper):
             columns[measure.title, "Paper"] = [_published_text(number) for number in paper]
-        ours = [row.ours.get(measure.name) for row in results.rows]
+        ours = [row.ours.get(measure.name) for row in rows]
         columns[measure.title, "Ours"] = [_ours_text(number) for number in ours]
-    labels = pandas.Index([row.label for row in results.rows])
+    labels = pandas.Index([row.label for row in rows])
     frame = pandas.DataFrame(columns, index=labels)
     return table_html(frame, _numbers_caption(results)), len(columns)
 

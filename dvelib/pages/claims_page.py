@@ -51,6 +51,8 @@ def _shown(name: str, finding: Finding, pages: dict) -> dict:
         "expected": f"{finding.claim.expected} ({RULES[finding.claim.expected].words})",
         "verdict": finding.verdict,
         "summary": finding.summary,
+        "tendency": finding.tendency,
+        "tendencies": [f"{t.direction}: {t.text}" for t in finding.tendencies],
         "table": _table(finding.tested) if finding.tested else None,
         "sources": [(title, pages[key]) for key, title in tables.items() if pages.get(key)],
         "missing": dict.fromkeys(missing) if finding.tested else {},

@@ -38,7 +38,7 @@ COLUMNS = {
     "stand_in": "what the images are where they replace the published ones",
     "embeddings": "names of the networks, one for each seed",
     "pairs": "image pairs that one network was trained on, without those before fine-tuning",
-    "recipe": "name of the training recipe; empty where it is not recorded",
+    "recipe": "how one network was trained, in words; empty where it is not recorded",
     "precision": "of the training",
     "processor_hours": "of training the networks of all seeds: of processor threads, or of GPUs; "
     "empty where it is not recorded",
@@ -58,10 +58,12 @@ def numbers_csv(tables: Iterable[TableResults]) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for results in tables:
-        common = {"profile": results.profile.name, "table": results.table, "unit": results.unit}
+        common = {"profile": results.profile.name, "table": results.table}
         made = _provenance(results)
         for line in _lines(results):
-            writer.writerow({**common, **line, **(made if line["source"] == "ours" else {})})
+            unit = results.unit_of(line["measure"])
+            written = {**common, **line, "unit": unit}
+            writer.writerow(written | (made if line["source"] == "ours" else {}))
     return text.getvalue()
 
 

@@ -83,6 +83,7 @@ def _matching_note(results: TableResults) -> str:
         f"matched on {results.measured_on.text}; {training.seconds / 60:.1f} minutes of training "
         f"on {training.hardware} at a time, {training.precision}, "
         f"seeds {', '.join(map(str, training.seeds))}."
+        + (f" Recipe: {training.recipe}." if training.recipe else "")
     )
 
 

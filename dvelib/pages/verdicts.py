@@ -2,6 +2,8 @@
 
 - Each effect that a claim is about is one measurement, with a verdict by `RULES`. A claim is
   reproduced if all of its measurements are, and not testable if there is no measurement.
+- A claim that is not reproduced is also judged on the learning curve, where the study has one:
+  whether more training moves its effects towards the claim. That changes no verdict.
 - All rules are about the whole 95 % interval, never about the mean alone. So an effect whose
   interval contains zero does not reproduce a claim that there is an effect.
 """
@@ -10,11 +12,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dvelib.common.markup import plain_text
 from dvelib.paper.claims import CLAIMS, Claim
-from dvelib.tables.results import Effect, EffectNumbers, TableResults
+from dvelib.tables.results import Effect, EffectNumbers, TableResults, Trend
 
 __all__ = [
     "EXPLAINED",
@@ -25,6 +27,7 @@ __all__ = [
     "Finding",
     "Measurement",
     "TableWithoutResults",
+    "Tendency",
     "claims_text",
     "count_verdicts",
     "judge",
@@ -32,6 +35,8 @@ __all__ = [
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 NOT_TESTABLE = "not testable on this data"
+TOWARDS, AWAY, UNDECIDED = "towards the claim", "away from it", "undecided"
+DIRECTIONS = (TOWARDS, AWAY, UNDECIDED)
 MARGIN = 0.1  # of the error before: a change within it is little
 
 
@@ -111,11 +116,23 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Tendency:
+    """Where an effect under a claim goes with more training: towards the claim or away from it.
+
+    ``direction`` is one of `DIRECTIONS`; ``text`` names the rows, the slope and its interval.
+    """
+
+    direction: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Finding:
-    """A claim with its measurements."""
+    """A claim with its measurements, and with tendencies if it is not reproduced."""
 
     claim: Claim
     measurements: tuple[Measurement, ...]
+    tendencies: tuple[Tendency, ...] = ()
 
     @property
     def tested(self) -> tuple[Measurement, ...]:
@@ -127,6 +144,12 @@ class Finding:
             return NOT_TESTABLE
         agree = all(m.verdict == REPRODUCED for m in self.tested)
         return REPRODUCED if agree else NOT_REPRODUCED
+
+    @property
+    def tendency(self) -> str:
+        """Where its effects go with more training, counted; nothing without a learning curve."""
+        counts = Counter(tendency.direction for tendency in self.tendencies)
+        return ", ".join(f"{counts[d]} {d}" for d in DIRECTIONS if counts[d])
 
     @property
     def summary(self) -> str:
@@ -144,7 +167,41 @@ class Finding:
 
 def judge(tables: Sequence[TableResults | TableWithoutResults]) -> list[Finding]:
     """The verdict of a study's tables on each claim."""
-    return [Finding(claim, tuple(_measurements(claim, tables))) for claim in CLAIMS]
+    findings = []
+    for claim in CLAIMS:
+        finding = Finding(claim, tuple(_measurements(claim, tables)))
+        if finding.verdict == NOT_REPRODUCED:
+            finding = replace(finding, tendencies=tuple(_tendencies(claim, tables)))
+        findings.append(finding)
+    return findings
+
+
+def _tendencies(
+    claim: Claim, tables: Sequence[TableResults | TableWithoutResults]
+) -> Iterator[Tendency]:
+    """The trends of the learning curve in the effects that a claim is about."""
+    for table in tables:
+        for trend in getattr(table, "trends", ()):
+            same = (trend.compares, trend.measure) == (claim.compares, claim.measure)
+            if same and claim.among(trend):
+                yield _tendency(claim, trend, table.unit_of(trend.measure))
+
+
+def _tendency(claim: Claim, trend: Trend, unit: str) -> Tendency:
+    if trend.low <= 0 <= trend.high:
+        direction = UNDECIDED
+    elif claim.expected == "little different":
+        shrinks = (trend.slope > 0) != (trend.level > 0)
+        direction = TOWARDS if shrinks else AWAY
+    else:
+        should_rise = claim.expected != "larger"
+        direction = TOWARDS if (trend.slope > 0) == should_rise else AWAY
+    level, slope, low, high = map(plain_text, (trend.level, trend.slope, trend.low, trend.high))
+    return Tendency(
+        direction,
+        f"{trend.first} → {trend.second}: effect {level} {unit} at {trend.pairs[-1]:,} pairs, "
+        f"changing by {slope} ({low} to {high}) when pairs double",
+    )
 
 
 def _measurements(
@@ -184,7 +241,7 @@ def _measurement(claim: Claim, table: TableResults, effect: Effect) -> Measureme
         table.measured_on.name,
         effect.first,
         effect.second,
-        table.unit,
+        table.unit_of(effect.measure),
         table.interval,
         effect.published,
         effect.measured,
@@ -231,6 +288,7 @@ def claims_text(findings: list[Finding]) -> str:
     """The findings as a table in markdown."""
     lines = ["| claim of the paper | verdict | measured |", "|---|---|---|"]
     for finding in findings:
-        lines.append(f"| {finding.claim.sentence} | {finding.verdict} | {finding.summary} |")
+        trend = f" With more training: {finding.tendency}." if finding.tendency else ""
+        lines.append(f"| {finding.claim.sentence} | {finding.verdict} | {finding.summary}{trend} |")
     rules = "; ".join(f"*{name}*: {rule.words}" for name, rule in RULES.items())
     return "\n".join([*lines, "", f"{EXPLAINED} {rules}.", ""])

@@ -86,7 +86,7 @@ def _misses_pages(study: Study) -> bool:
     the site's age only with the sources that exist; so the site has to be forced.
     """
     pages = [study.table_folder(name) / "page.ipynb" for name in study.tables]
-    pages += [study.embedding_folder(name) / "page.ipynb" for name in study.embeddings]
+    pages += [study.embedding_folder(name) / "page.ipynb" for name in study.embeddings_with_pages]
     return not all(page.exists() for page in pages)
 
 
@@ -100,5 +100,5 @@ def build_pages(study: Study) -> Path:
         study.outputs,
         title=study.profile.title,
         expected_tables=tables,
-        expected_embeddings=list(study.embeddings),
+        expected_embeddings=study.embeddings_with_pages,
     )

@@ -6,7 +6,13 @@ names the argument and the expected shape. Colours are distinguishable for colou
 (seaborn's "colorblind"), and no information is carried by colour alone.
 """
 
-from dvelib.plots.charts import cumulative_error, error_bars, error_by_count, loss_curves
+from dvelib.plots.charts import (
+    cumulative_error,
+    error_bars,
+    error_by_count,
+    learning_curves,
+    loss_curves,
+)
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
 from dvelib.plots.landmark_charts import error_per_landmark
 from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
@@ -21,6 +27,7 @@ __all__ = [
     "error_per_landmark",
     "faces_grid",
     "growth_lines",
+    "learning_curves",
     "loss_curves",
     "matches",
     "predicted_landmarks",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dvelib.plots.parts import WIDTH, as_array, chart_axes, legend_below
 
-__all__ = ["cumulative_error", "error_bars", "error_by_count", "loss_curves"]
+__all__ = ["cumulative_error", "error_bars", "error_by_count", "learning_curves", "loss_curves"]
 
 _KINDS = {"paper": ("0.25", -0.13), "ours": (sns.color_palette("colorblind")[0], 0.13)}
 _DASHES = ["--", ":", "-."]
@@ -154,6 +154,50 @@ def error_by_count(frame: DataFrame) -> Figure:
     axis.minorticks_off()
     legend_below(figure, axis.get_legend_handles_labels()[0])
     return figure
+
+
+def learning_curves(frame: DataFrame, printed: DataFrame | None = None) -> Figure:
+    """Errors against the number of training pairs, a panel for each measure, with intervals.
+
+    ``frame`` columns: dimension, exchange, measure, pairs, error, low, high. ``printed``: columns
+    dimension, exchange, measure, error; the paper's errors, as thin horizontal lines. Colours are
+    dimensions; lines without exchange are dashed.
+    """
+    columns = ("dimension", "exchange", "measure", "pairs", "error", "low", "high")
+    _need_columns("frame", frame, columns)
+    measures = frame["measure"].unique()
+    figure, axes = chart_axes(len(measures), WIDTH, 4.2, shared=False)
+    dimensions = sorted(frame["dimension"].unique())
+    palette = dict(zip(dimensions, sns.color_palette("colorblind", len(dimensions)), strict=True))
+    for axis, measure in zip(axes, measures, strict=True):
+        part = frame[frame["measure"] == measure]
+        for (dimension, exchange), rows in part.groupby(["dimension", "exchange"]):
+            rows = rows.sort_values("pairs")
+            name = f"{dimension}-d {'with' if exchange else 'without'} exchange"
+            style = {"color": palette[dimension], "linestyle": "-" if exchange else "--"}
+            axis.plot(rows["pairs"], rows["error"], marker="o", ms=4, label=name, **style)
+            axis.fill_between(
+                rows["pairs"], rows["low"], rows["high"], color=palette[dimension], alpha=0.15, lw=0
+            )
+        if printed is not None:
+            for row in printed[printed["measure"] == measure].itertuples():
+                style = {
+                    "color": palette[row.dimension],
+                    "linestyle": "-" if row.exchange else "--",
+                }
+                axis.axhline(row.error, linewidth=0.7, alpha=0.6, **style)
+        ticks = sorted(part["pairs"].unique())
+        axis.set(xscale="log", title=str(measure), xlabel="training pairs")
+        axis.set_xticks(ticks, [_thousands(n) for n in ticks], rotation=45)
+        axis.minorticks_off()
+        axis.set_ylim(bottom=0)
+    axes[0].set_ylabel("error")
+    legend_below(figure, axes[0].get_legend_handles_labels()[0])
+    return figure
+
+
+def _thousands(count: int) -> str:
+    return f"{count / 1000:g}k" if count >= 1000 else str(count)
 
 
 def _fractions(errors: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:

@@ -93,7 +93,10 @@ def _steps(study: Study, spec: EmbeddingSpec) -> tuple[int, str]:
 
 def _hours(study: Study, name: str, rates: dict[str, float]) -> float:
     spec = study.embeddings[name]
-    return _steps(study, spec)[0] * spec.batch / rates[name] / 3600
+    steps, _ = _steps(study, spec)
+    if name in study.earlier:
+        steps -= study.embeddings[study.earlier[name]].steps
+    return steps * spec.batch / rates[name] / 3600
 
 
 def _regressor_lines(study: Study, embedding: str, indent: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from dvelib.study.plan import Study
 from dvelib.training.embeddings import train
 from dvelib.training.landmark_workflow import learn_landmarks
 
-__all__ = ["train_study_embedding", "train_study_regressor"]
+__all__ = ["train_study_embedding", "train_study_regressor", "train_study_regressors"]
 
 
 def train_study_embedding(study: Study, name: str) -> Embedding:
@@ -28,7 +28,8 @@ def train_study_embedding(study: Study, name: str) -> Embedding:
     spec, folder = study.embeddings[name], study.embedding_folder(name)
     with _recorded(study, folder, f"embedding {name}"):
         faces, parent = study.training_data(spec), study.parent_folder(name)
-        return train(spec, faces, folder, device=study.profile.device, parent=parent)
+        options = {"parent": parent, "earlier": study.earlier_folder(name)}
+        return train(spec, faces, folder, device=study.profile.device, **options)
 
 
 def train_study_regressor(study: Study, name: str) -> TrainedRegressor:
@@ -42,6 +43,21 @@ def train_study_regressor(study: Study, name: str) -> TrainedRegressor:
         embedding = load_embedding(study.embedding_folder(spec.embedding), device)
         train_faces, test_faces = (study.benchmark_data(spec, split) for split in ("train", "test"))
         return learn_landmarks(spec, embedding, train_faces, test_faces, folder)
+
+
+def train_study_regressors(study: Study, names: Iterable[str]) -> None:
+    """Train several landmark regressors of a study one after the other; one failure stops none.
+
+    Raises the first StudyError once all have been tried; see `train_study_regressor`.
+    """
+    failures = []
+    for name in names:
+        try:
+            train_study_regressor(study, name)
+        except StudyError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 @contextmanager

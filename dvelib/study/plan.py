@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec, RegressorSpec, read_yaml
@@ -85,8 +86,8 @@ class Study:
         study = cls(profile, spec, tables, root, outputs / profile, missing)
         study.data_digest(spec.matching.data, "test")
         for name, table in tables.items():
-            study._check_benchmark(name, table)
-            rows = tuple(study._row(name, table, row) for row in table.rows)
+            study._check_needs(name, table)
+            rows = tuple(study._row(name, table, row) for row in spec.rows(table))
             if not any(row.embeddings for row in rows):
                 raise StudyError(
                     f"params/profiles/{profile}.yaml: its architectures and dimensions choose no "
@@ -95,10 +96,25 @@ class Study:
             study.rows[name] = rows
         return study
 
-    def _check_benchmark(self, name: str, table: TableSpec) -> None:
+    @cached_property
+    def earlier(self) -> dict[str, str]:
+        """By name of an embedding, the longest shorter training that it continues, if any."""
+        found = {}
+        for name, spec in self.embeddings.items():
+            shorter = [n for n, other in self.embeddings.items() if spec.continues(other)]
+            if shorter:
+                found[name] = max(shorter, key=lambda n: self.embeddings[n].steps)
+        return found
+
+    def _check_needs(self, name: str, table: TableSpec) -> None:
+        lacking = None
         if table.benchmark is not None and table.benchmark not in self.profile.benchmarks:
+            lacking = f"benchmarks: {table.benchmark}"
+        elif table.measures == "learning curve" and self.profile.learning_curve is None:
+            lacking = "learning_curve"
+        if lacking:
             raise StudyError(
-                f"params/profiles/{self.name}.yaml: benchmarks: {table.benchmark} is missing, and "
+                f"params/profiles/{self.name}.yaml: {lacking} is missing, and "
                 f"params/{name}.yaml needs it: add it or leave that table out"
             )
 
@@ -112,9 +128,9 @@ class Study:
         seeds = self.profile.seeds if self.profile.runs(row) else ()
         names = tuple(self._register(row, table.benchmark, seed) for seed in seeds)
         regressors = tuple(
-            self._register_regressor(table.benchmark, row.annotations, name, seed)
+            self._register_regressor(table.benchmark, row, name, seed)
             for name, own_seed in zip(names, seeds, strict=True)
-            if table.measures == "landmarks"
+            if table.has_regressors
             for seed in (self.profile.annotation_seeds if row.annotations else (own_seed,))
         )
         return Row(row, row.label, published.get(row.published, {}), names, regressors)
@@ -140,11 +156,9 @@ class Study:
         images = self.data_digest(spec.data, "train")
         return f"{spec.slug}-{spec.digest(images, _version('embedding'), *parent)}"
 
-    def _register_regressor(
-        self, benchmark: str, annotations: int | None, embedding: str, seed: int
-    ) -> str:
+    def _register_regressor(self, benchmark: str, row: RowSpec, embedding: str, seed: int) -> str:
         where = f"params/profiles/{self.name}.yaml"
-        spec = self.profile.regressor_spec(benchmark, annotations, embedding, seed, where)
+        spec = self.profile.regressor_spec(benchmark, row, embedding, seed, where)
         name = self.regressor_name(spec)
         self.regressors[name] = spec
         return name
@@ -170,8 +184,26 @@ class Study:
             self._digests[data, split] = digest
         return self._digests[data, split]
 
+    @property
+    def embeddings_with_pages(self) -> list[str]:
+        """The embeddings that have a page: those that no longer training goes on from."""
+        continued = set(self.earlier.values())
+        return [name for name in self.embeddings if name not in continued]
+
+    def regressors_by_embedding(self) -> dict[str, list[str]]:
+        """The names of the regressors on each embedding that has any."""
+        found: dict[str, list[str]] = {}
+        for name, spec in self.regressors.items():
+            found.setdefault(spec.embedding, []).append(name)
+        return found
+
     def embedding_folder(self, name: str) -> Path:
         return self.outputs / "embeddings" / name
+
+    def earlier_folder(self, name: str) -> Path | None:
+        """The longest training of this study that this one goes on from, if there is any."""
+        earlier = self.earlier.get(name)
+        return None if earlier is None else self.embedding_folder(earlier)
 
     def parent_folder(self, name: str) -> Path | None:
         """The embedding that this one starts from, if it is fine-tuned."""

@@ -15,10 +15,12 @@ from dvelib.checkpoints.specifications import (
     EmbeddingSpec,
     Positive,
     RegressorSpec,
+    Rising,
     Seeds,
     Strict,
     network_label,
 )
+from dvelib.common.errors import StudyError
 from dvelib.common.parameters import validate
 
 __all__ = ["ProfileSpec", "RowSpec", "TableSpec"]
@@ -29,6 +31,7 @@ class RowSpec(Strict):
 
     ``finetuned``: the embedding went on learning, without labels, on the table's own benchmark.
     ``annotations``: how many pictures of the benchmark its landmarks were learned from, if few.
+    ``pairs``: how many training pairs it has seen, None for as many as the profile says.
     """
 
     architecture: Architecture
@@ -36,6 +39,7 @@ class RowSpec(Strict):
     exchange: bool
     finetuned: bool = False
     annotations: Positive | None = None
+    pairs: Positive | None = None
     published: str | None = None
 
     @property
@@ -46,17 +50,18 @@ class RowSpec(Strict):
     @property
     def embedding_label(self) -> str:
         """Name of the row's embedding: SmallNet 64-d with exchange, fine-tuned."""
-        return network_label(self.architecture, self.dimension, self.exchange) + self._finetuned
+        return network_label(self.architecture, self.dimension, self.exchange) + self._trained
 
     @property
     def label_without_exchange(self) -> str:
         """The label without the exchange: SmallNet 64-d, fine-tuned, 5 images annotated."""
         network = network_label(self.architecture, self.dimension, None)
-        return network + self._finetuned + self._annotated
+        return network + self._trained + self._annotated
 
     @property
-    def _finetuned(self) -> str:
-        return ", fine-tuned" if self.finetuned else ""
+    def _trained(self) -> str:
+        finetuned = ", fine-tuned" if self.finetuned else ""
+        return finetuned + (f", {self.pairs:,} pairs" if self.pairs else "")
 
     @property
     def _annotated(self) -> str:
@@ -71,23 +76,29 @@ class TableSpec(Strict):
     """One table of the paper: ``params/<table>.yaml``.
 
     ``benchmark``: whose faces it is about, none for the faces that the profile matches on.
-    ``measures``: matching errors, or errors of landmarks regressed on the embeddings.
+    ``measures``: matching errors, errors of landmarks regressed on the embeddings, or both of them
+    after growing numbers of training pairs, which the profile lists: the learning curve.
     """
 
     notebook: str
     title: str
     published: str
     claim: str
-    measures: Literal["matching", "landmarks"]
+    measures: Literal["matching", "landmarks", "learning curve"]
     benchmark: Literal[BENCHMARKS] | None = None
     rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
 
     @model_validator(mode="after")
     def _check(self) -> TableSpec:
-        needed = self.measures == "landmarks" or any(row.finetuned for row in self.rows)
+        needed = self.has_regressors or any(row.finetuned for row in self.rows)
         if needed and self.benchmark is None:
             raise ValueError("benchmark: a table of landmarks or of fine-tuned embeddings needs it")
         return self
+
+    @property
+    def has_regressors(self) -> bool:
+        """Whether landmarks are regressed on its embeddings."""
+        return self.measures != "matching"
 
 
 class MatchingSpec(Strict):
@@ -127,6 +138,13 @@ class BenchmarkSpec(Strict):
     settings: RegressorSettings = RegressorSettings()
 
 
+class LearningCurveSpec(Strict):
+    """After how many training pairs the learning curve is measured, and its regressors' values."""
+
+    pairs: Annotated[Rising, Field(min_length=2)]
+    regressor: RegressorSettings = RegressorSettings()
+
+
 class ProfileSpec(Strict):
     """What one run of the study shares: ``params/profiles/<profile>.yaml``.
 
@@ -135,8 +153,9 @@ class ProfileSpec(Strict):
     ``regressor`` holds values of `RegressorSpec` for all benchmarks; ``few_annotations`` those
     that differ where a regressor learns from few pictures, picked anew for each of
     ``annotation_seeds``. ``architectures``, ``dimensions``, ``finetuned_dimensions`` (the same if
-    not given) and ``annotation_counts`` choose which rows of the tables run. ``threads``: CPU
-    threads of one training; trainings fill the machine side by side.
+    not given) and ``annotation_counts`` choose which rows of the tables run; ``learning_curve``
+    after how many training pairs the learning curve measures them. ``threads``: CPU threads of one
+    training; trainings fill the machine side by side.
     """
 
     title: str
@@ -154,6 +173,7 @@ class ProfileSpec(Strict):
     matching: MatchingSpec
     regressor: RegressorSettings = RegressorSettings()
     few_annotations: RegressorSettings = RegressorSettings()
+    learning_curve: LearningCurveSpec | None = None
     benchmarks: dict[Literal[BENCHMARKS], BenchmarkSpec] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Positive = 1
@@ -169,12 +189,29 @@ class ProfileSpec(Strict):
             and row.annotations in (None, *self.annotation_counts)
         )
 
+    def rows(self, table: TableSpec) -> tuple[RowSpec, ...]:
+        """The rows of a table; of a learning curve, each after every number of pairs."""
+        if table.measures != "learning curve" or self.learning_curve is None:
+            return table.rows
+        lengths = self.learning_curve.pairs
+        return tuple(
+            row.model_copy(update={"pairs": pairs}) for row in table.rows for pairs in lengths
+        )
+
     def embedding_spec(self, row: RowSpec, seed: int, where: str) -> EmbeddingSpec:
         """The specification of a row's embedding, before any fine-tuning.
 
         Raises StudyError naming the place and the key where the profile's values are wrong.
         """
         values = self._embedding_values(row, self.embedding)
+        if row.pairs:
+            steps, rest = divmod(row.pairs, values.get("batch", 1))
+            if rest:
+                raise StudyError(
+                    f"{where}: learning_curve: pairs: {row.pairs} is no multiple of the batch, "
+                    f"{values['batch']}"
+                )
+            values = {**values, "epochs": None, "steps": steps}
         return validate(EmbeddingSpec, values | {"seed": seed}, f"{where}: embedding")
 
     def finetuned_spec(
@@ -198,18 +235,20 @@ class ProfileSpec(Strict):
         return values | row.model_dump(include={"architecture", "dimension", "exchange"})
 
     def regressor_spec(
-        self, benchmark: str, annotations: int | None, embedding: str, seed: int, where: str
+        self, benchmark: str, row: RowSpec, embedding: str, seed: int, where: str
     ) -> RegressorSpec:
-        """The specification of a regressor on an embedding under this profile."""
+        """The specification of a row's regressor on an embedding under this profile."""
         chosen = self.benchmarks[benchmark]
         values = self.regressor.model_dump(exclude_unset=True)
         values |= chosen.settings.model_dump(exclude_unset=True)
-        if annotations is not None:
+        if row.annotations is not None:
             values |= self.few_annotations.model_dump(exclude_unset=True)
+        if row.pairs is not None:
+            values |= self.learning_curve.regressor.model_dump(exclude_unset=True)
         values |= {
             "embedding": embedding,
             "benchmark": benchmark,
-            "annotations": annotations,
+            "annotations": row.annotations,
             "seed": seed,
             "data": chosen.data.model_dump(),
         }

@@ -14,7 +14,7 @@ from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
 from dvelib.study.plan import Row, Study
 from dvelib.tables.effects import effects_frame, table_effects
-from dvelib.tables.results import Effect
+from dvelib.tables.results import Effect, Trend
 from dvelib.tables.statistics import Statistics
 
 __all__ = ["StudyTable", "interval_text"]
@@ -104,6 +104,11 @@ class StudyTable(ABC):
 
     def _measure_effects(self) -> tuple[Effect, ...]:
         return table_effects(self.rows, self.statistics)
+
+    @property
+    def trends(self) -> tuple[Trend, ...]:
+        """How errors and effects change with the training pairs: of a learning curve alone."""
+        return ()
 
     def effects_of(self, compares: str, *measures: str) -> pd.DataFrame:
         """Effects of one kind that this profile measured; see `effects_frame`.

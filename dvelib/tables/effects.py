@@ -35,7 +35,7 @@ __all__ = [
 # What two rows may differ by, and the value that the first of them has.
 COMPARED = {"exchange": False, "finetuned": False, "architecture": "smallnet"}
 # Numbers that two rows may differ by: the row with the smallest is compared with the others.
-GROWING = ("dimension", "annotations")
+GROWING = ("dimension", "annotations", "pairs")
 BASELINE, EMBEDDING, PRODUCTS = "baseline", "embedding", "products"
 # Columns that hold the errors of the first and of the second row.
 COLUMNS = {
@@ -105,7 +105,7 @@ def _table_effect(
     return Effect(
         compares=what,
         measure=measure,
-        first=first.label if first else statistics.baseline,
+        first=first.label if first else statistics.baseline_of(measure),
         second=second.label,
         shared=shared.spec.label_without_exchange if what == "exchange" else shared.label,
         published=None if None in printed else printed[0] - printed[1],

@@ -30,11 +30,13 @@ class LandmarkStatistics:
     mean_shape: np.ndarray
     measure: Measure = LANDMARK_ERROR
     ddof: int = 1
-    baseline = MEAN_SHAPE
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         return (self.measure,)
+
+    def baseline_of(self, measure: str) -> str:
+        return MEAN_SHAPE
 
     def number(self, label: str, measure: str | None = None) -> Number:
         by_seed = [float(np.nanmean(errors)) for errors in self.errors[label]]
@@ -56,7 +58,7 @@ class LandmarkStatistics:
     def references(self) -> tuple[Reference, ...]:
         number = self.mean_shape_number()
         values = number.model_dump(include={"mean", "low", "high", "seeds"})
-        return (Reference(name=self.baseline, measure=self.measure.name, **values),)
+        return (Reference(name=MEAN_SHAPE, measure=self.measure.name, **values),)
 
     @property
     def best(self) -> str:
@@ -79,7 +81,7 @@ class LandmarkStatistics:
 
     def reference_single_errors(self) -> dict[str, np.ndarray]:
         """The same of the mean training shape."""
-        return {self.baseline: _known(self.mean_shape)}
+        return {MEAN_SHAPE: _known(self.mean_shape)}
 
 
 def _known(errors: np.ndarray) -> np.ndarray:

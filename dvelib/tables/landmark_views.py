@@ -8,6 +8,7 @@ import pandas as pd
 from dvelib.data.landmark_names import FIVE_LANDMARKS, landmark_names
 from dvelib.evaluation.landmark_errors import MEAN_SHAPE, mean_shape
 from dvelib.study.plan import Row
+from dvelib.tables.effects import BASELINE
 from dvelib.tables.landmark_table import FewAnnotationsTable, RegressionTable
 from dvelib.training.regressors import predict
 
@@ -18,6 +19,7 @@ __all__ = [
     "example_faces",
     "few_comparison",
     "landmark_shape",
+    "mean_shape_note",
     "reference_lines",
     "virtual_keypoints",
 ]
@@ -48,6 +50,25 @@ def _line(table: RegressionTable, row: Row) -> dict[tuple[str, str], object]:
         ("seeds", "number"): ours.get("seeds"),
         ("seeds", "spread"): ours.get("spread"),
     }
+
+
+def mean_shape_note(table: RegressionTable) -> str:
+    """Which rows are not surely better than the mean training shape, in a sentence."""
+    rows = [row.label for row in table.rows_with_results if not _beats_mean_shape(table, row.label)]
+    if not rows:
+        return "All rows have a smaller error than the mean training shape, by the whole interval."
+    return (
+        f"**Not better than the mean training shape** (the interval of the difference does not lie "
+        f"above zero): {'; '.join(rows)}."
+    )
+
+
+def _beats_mean_shape(table: RegressionTable, label: str) -> bool:
+    return any(
+        effect.compares == BASELINE and effect.second == label and effect.measured.low > 0
+        for effect in table.effects
+        if effect.measured is not None
+    )
 
 
 def few_comparison(table: FewAnnotationsTable) -> pd.DataFrame:

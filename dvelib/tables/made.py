@@ -121,6 +121,7 @@ class Training(Strict):
     seconds: float
     hardware: str
     precision: str
+    recipe: str | None = None
     seeds: Many[int]
     versions: dict[str, str | None]
     commit: str | None
@@ -160,13 +161,14 @@ class RowTraining(Strict):
 
     ``pairs`` and ``steps`` are those of one embedding. The training that a fine-tuned embedding
     started from is not counted. ``seconds`` and ``processor_hours`` are sums over the seeds: hours
-    of processor threads, or of GPUs where those trained. ``recipe``: name of the training recipe.
-    None where it is not known.
+    of processor threads, or of GPUs where those trained. ``recipe``: `EmbeddingSpec.recipe`.
+    ``precision``: of the network's arithmetic. None where it is not known.
     """
 
     pairs: int
     steps: int
     recipe: str | None = None
+    precision: str | None = None
     seconds: float | None = None
     processor_hours: float | None = None
 
@@ -203,7 +205,7 @@ def _training_facts(training: Training) -> dict[str, str]:
         "Image size": f"{training.size} px, cropped to {training.cropped_size}",
         "Training of each": training.pairs.text("{:,.0f} pairs"),
         "Steps of each": training.steps.text("{:,.0f} steps"),
-        "Batch": f"{training.batch} pairs",
+        "Recipe": training.recipe or f"batch {training.batch}",
         "Speed": training.pairs_per_second.text("{:.0f} pairs/s"),
         "Time in all": f"{training.seconds / 60:.1f} minutes of training",
         "Hardware": training.hardware,

@@ -16,6 +16,7 @@ from dvelib.tables.statistics import mean_number
 __all__ = ["REFERENCES", "MatchingStatistics", "split_errors"]
 
 DESCRIPTORS, *REFERENCES = METHODS  # the descriptors' answer, and two that need no network
+BASELINE = REFERENCES[-1]
 # The errors of one embedding by protocol, setting and method.
 Errors = Mapping[tuple[str, str, str], pd.DataFrame]
 
@@ -35,11 +36,13 @@ class MatchingStatistics:
 
     errors: Mapping[str, Sequence[Errors]]
     protocols: tuple[str, ...] = PROTOCOLS
-    baseline = REFERENCES[-1]
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         return matching_measures(self.protocols)
+
+    def baseline_of(self, measure: str) -> str:
+        return BASELINE
 
     def mean(self, label: str, protocol: str, setting: str, method: str = DESCRIPTORS) -> float:
         """Mean over points, pairs and then seeds."""
@@ -56,7 +59,7 @@ class MatchingStatistics:
         return pd.DataFrame(dict(enumerate(seeds)))
 
     def baseline_errors(self, label: str, measure: str) -> pd.DataFrame:
-        return self.unit_errors(label, measure, self.baseline)
+        return self.unit_errors(label, measure, BASELINE)
 
     def pair_errors(self, label: str, measure: str) -> pd.Series:
         """Mean error of each pair of images over its points and the seeds: ``[pairs]``."""

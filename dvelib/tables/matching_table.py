@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from dvelib.checkpoints.storage import Embedding
@@ -12,7 +13,7 @@ from dvelib.tables.effects import product_effects
 from dvelib.tables.matching_statistics import MatchingStatistics, split_errors
 from dvelib.tables.results import Effect
 
-__all__ = ["FinetunedMatchingTable", "MatchingTable"]
+__all__ = ["FinetunedMatchingTable", "MatchingTable", "matching_statistics"]
 
 
 class MatchingTable(StudyTable):
@@ -41,11 +42,20 @@ class MatchingTable(StudyTable):
 
     @cached_property
     def statistics(self) -> MatchingStatistics:
-        errors = {
-            label: [split_errors(matching_errors(e, self.faces_for(e))) for e in seeds]
-            for label, seeds in self.embeddings.items()
-        }
-        return MatchingStatistics(errors, self.protocols)
+        return matching_statistics(self.embeddings, self.faces_for, self.protocols)
+
+
+def matching_statistics(
+    embeddings: Mapping[str, Sequence[Embedding]],
+    faces_for: Callable[[Embedding], FaceDataset],
+    protocols: tuple[str, ...],
+) -> MatchingStatistics:
+    """Matching errors of embeddings by label and seed, each on the faces made for it."""
+    errors = {
+        label: [split_errors(matching_errors(e, faces_for(e))) for e in seeds]
+        for label, seeds in embeddings.items()
+    }
+    return MatchingStatistics(errors, protocols)
 
 
 class FinetunedMatchingTable(MatchingTable):

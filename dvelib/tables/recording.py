@@ -63,6 +63,7 @@ def table_results(table: StudyTable, headline: str) -> TableResults:
         rows=tuple(_row_results(table, row) for row in table.rows),
         references=table.statistics.references(),
         effects=table.effects,
+        trends=table.trends,
         measured_on=_audit(table.test_faces),
         learned_on=regression and _audit(regression.training_faces),
         context=regression and regression.context,
@@ -118,6 +119,8 @@ def _row_training(table: StudyTable, row: Row) -> RowTraining:
     return RowTraining(
         pairs=made[0]["pairs"],
         steps=made[0]["steps"],
+        recipe=table.embeddings[row.label][0].spec.recipe,
+        precision=made[0]["precision"],
         seconds=sum(m["seconds"] for m in made),
         processor_hours=round(hours, 4),
     )
@@ -144,7 +147,8 @@ def _training(table: StudyTable) -> Training:
         pairs_per_second=_range(m["pairs_per_second"] for m in made),
         seconds=sum(m["seconds"] for m in made),
         hardware=made[0]["hardware"],
-        precision=made[0]["precision"],
+        precision=" and ".join(sorted({m["precision"] for m in made})),
+        recipe=" or ".join(dict.fromkeys(e.spec.recipe for e in embeddings)),
         seeds=table.study.profile.seeds,
         versions=made[0]["versions"],
         commit=made[0]["commit"],

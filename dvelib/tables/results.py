@@ -31,6 +31,7 @@ __all__ = [
     "Reference",
     "RowResults",
     "TableResults",
+    "Trend",
     "read_results",
     "write_results",
 ]
@@ -41,11 +42,13 @@ SCHEMA_VERSION = 2
 class Measure(Strict):
     """One quantity that the table measures of each row.
 
-    ``title``: for a column's head. ``setting`` and ``protocol``: of a matching error.
+    ``title``: for a column's head. ``unit``: where it is not the table's. ``setting`` and
+    ``protocol``: of a matching error.
     """
 
     name: str
     title: str
+    unit: Literal["px", "%"] | None = None
     setting: str | None = None
     protocol: str | None = None
 
@@ -74,7 +77,8 @@ class RowResults(Strict):
     """One row of the table; ``ours`` is empty where the profile does not run it.
 
     ``label`` names the row, ``embedding`` its embedding alone, without the number of annotated
-    images. ``published`` and ``ours`` are by measure. ``embeddings`` and ``regressors`` are the
+    images. ``pairs``: of a learning curve, after how many training pairs. ``published`` and
+    ``ours`` are by measure. ``embeddings`` and ``regressors`` are the
     names of their folders.
     """
 
@@ -85,6 +89,7 @@ class RowResults(Strict):
     exchange: bool
     finetuned: bool
     annotations: int | None
+    pairs: int | None = None
     published: dict[str, PublishedNumber]
     ours: dict[str, Number]
     training: RowTraining | None
@@ -138,6 +143,29 @@ class Effect(Strict):
     measured: EffectNumbers | None
 
 
+class Trend(Strict):
+    """How an effect or an error changes with the logarithm of the number of training pairs.
+
+    ``compares``: as of an `Effect`, or ``error`` for the error of a row itself. ``first``,
+    ``second``: the rows' labels without their pairs. ``pairs``: the numbers that the line is fitted
+    to. ``slope``: its change for twice as many pairs, with its 95 % interval; ``level``: the line
+    at the last of ``pairs``.
+    """
+
+    compares: str
+    measure: str
+    first: str
+    second: str
+    architecture: str
+    dimension: int
+    exchange: bool
+    pairs: Many[int]
+    level: float
+    slope: float
+    low: float
+    high: float
+
+
 class Benchmark(Strict):
     """Whose landmarks the table is about: the name in ``params/`` and the one to read."""
 
@@ -176,11 +204,16 @@ class TableResults(Strict):
     rows: Many[RowResults]
     references: Many[Reference]
     effects: Many[Effect]
+    trends: Many[Trend] = ()
     measured_on: DataAudit
     learned_on: DataAudit | None = None
     context: str | None = None
     made: Made
     recorded: str
+
+    def unit_of(self, measure: str) -> str:
+        """The unit of a measure's numbers."""
+        return next(m.unit for m in self.measures if m.name == measure) or self.unit
 
     @property
     def rows_with_results(self) -> tuple[RowResults, ...]:

@@ -19,16 +19,14 @@ __all__ = ["Statistics", "mean_number"]
 
 
 class Statistics(Protocol):
-    """Errors of the rows of one table, by label and measure.
-
-    ``baseline``: name of the answer that needs no network and that rows are compared with.
-    """
-
-    baseline: str
+    """Errors of the rows of one table, by label and measure."""
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """What is measured of each row."""
+
+    def baseline_of(self, measure: str) -> str:
+        """Name of the answer that needs no network and that rows are compared with."""
 
     def number(self, label: str, measure: str) -> Number:
         """Mean error of a row, its interval and its spread over seeds."""

@@ -14,6 +14,7 @@ Notable:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +53,14 @@ def train(
     *,
     device: str = "auto",
     parent: Path | None = None,
+    earlier: Path | None = None,
 ) -> Embedding:
     """Train an embedding into ``folder``, resume it there, or load it if it is finished.
 
     ``parent`` is the folder of the embedding that ``spec.parent`` describes, to start from.
+    ``earlier`` is the folder of a shorter training that ``spec`` continues: it goes on from that
+    one's last step. Where that folder has no checkpoint, the training starts from its first step
+    and ends in the same numbers.
 
     Raises StudyError where the GPU asked for is not there, the folder is another embedding's, the
     dataset is smaller than a batch, or the loss stops being finite (the last good checkpoint
@@ -66,6 +71,8 @@ def train(
     with distributed.session(device), FileLock(distributed.lock_path(folder)):
         distributed.on_first_rank(storage.claim, folder, spec)
         if not storage.finished(folder):
+            if earlier is not None:
+                distributed.on_first_rank(storage.copy_checkpoint, earlier, folder)
             network = initial_network(spec, parent)
             _train(spec, dataset, folder, network, distributed.local_device(device))
         distributed.barrier()
@@ -190,4 +197,7 @@ def _save(
         data=dataset.split_audit(),
     )
     history = pd.DataFrame(loop.history, columns=["step", "loss", "learning_rate"])
-    distributed.on_first_rank(storage.save_embedding, folder, network, spec, made, history)
+    if spec.can_grow:
+        loop.save()
+    save = partial(storage.save_embedding, keep_checkpoint=spec.can_grow)
+    distributed.on_first_rank(save, folder, network, spec, made, history)

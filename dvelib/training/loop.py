@@ -92,7 +92,7 @@ class Loop:
                 now = time.monotonic()
                 if now - saved > CHECKPOINT_SECONDS and not self._losses:
                     self.seconds, began, saved = self.seconds + now - began, now, now
-                    self._save()
+                    self.save()
         self.seconds += time.monotonic() - began
 
     def _is_due(self) -> bool:
@@ -121,7 +121,8 @@ class Loop:
         done, total = (n * self.batch for n in (self.step, self.schedule.steps))
         return progress_bar(total, self.bar, self.unit, done, silent=distributed.rank() > 0)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write a checkpoint; every loss so far must be in the history."""
         state = {
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "step": self.step,

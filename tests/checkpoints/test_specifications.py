@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dvelib import StudyError
-from dvelib.checkpoints.specifications import EmbeddingSpec, read_yaml, validate
+from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec, read_yaml, validate
 from dvelib.common.files import ROOT
 from dvelib.paper.numbers import published_numbers
 from dvelib.study.plan import Study
@@ -382,3 +382,28 @@ def test_a_missing_file_is_answered_with_the_existing_ones(tmp_path):
     )
     assert all(path.stem in message for path in PROFILES)
     assert refusal(read_yaml, ProfileSpec, tmp_path / "a.yaml").endswith("ones are: none")
+
+
+GROWING = {"averaging": 8.0, "epochs": None, "steps": 10}
+
+
+def test_a_training_at_a_constant_rate_continues_a_shorter_one():
+    short = EmbeddingSpec(data=DataSpec(name="synthetic"), **GROWING)
+    long = short.model_copy(update={"steps": 20})
+    assert long.continues(short)
+    assert not short.continues(long) and not short.continues(short)
+    assert not long.model_copy(update={"seed": 1}).continues(short)
+    dropping = {"lower_rate_from": (9,)}
+    assert not long.model_copy(update=dropping).continues(short.model_copy(update=dropping))
+    last = {"averaging": None}
+    assert not long.model_copy(update=last).continues(short.model_copy(update=last))
+
+
+def test_the_recipe_says_how_an_embedding_is_trained():
+    published = EmbeddingSpec(data=DataSpec(name="celeba"), epochs=100, lower_rate_from=(72, 92))
+    assert published.recipe == "batch 32; learning rate 0.001, a tenth from epoch 72 and 92 on"
+    small = EmbeddingSpec(data=DataSpec(name="celeba"), plain_steps=500, auxiliaries=4, **GROWING)
+    assert small.recipe == (
+        "batch 32; learning rate 0.001; average of all weights (exponent 8); "
+        "no exchange in the first 500 steps; 4 auxiliary images"
+    )

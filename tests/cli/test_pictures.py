@@ -48,11 +48,12 @@ def test_every_choice_reaches_the_training(tmp_path, dve, monkeypatch):
 
     monkeypatch.setattr(embedding_training, "train_embedding", record)
     words = "--out o --parent p --architecture hourglass --dimension 1 --size 2 --crop 3 --steps 4"
-    more = "--batch 5 --seed 6 --device cuda --force"
+    more = "--batch 5 --seed 6 --device cuda --force --recipe published"
     assert dve("train", "images", "pictures", *words.split(), *more.split())[0] == 0
     assert [str(place) for place in given.pop("places")] == ["pictures", "o"]
     assert str(given.pop("parent")) == "p" and given.pop("say")
     assert given == {
+        "recipe": "published",
         "architecture": "hourglass",
         "dimension": 1,
         "size": 2,
@@ -80,7 +81,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path, refused):
     assert "there is no folder" in refused("train", "images", tmp_path / "nowhere")
     draw_folder(tmp_path / "things", 3)
     message = refused("train", "images", tmp_path / "things")
-    assert message.endswith("fewer than a batch of 16: add pictures, or lower --batch")
+    assert message.endswith("fewer than a batch of 8: add pictures, or lower --batch")
     missing = ("--embedding", tmp_path / "things")
     message = refused("regress", "labels", tmp_path / "x.csv", *missing)
     assert "name the landmarks.csv in the folder" in message

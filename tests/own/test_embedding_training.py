@@ -75,11 +75,32 @@ def test_a_folder_of_other_pictures_or_settings_is_kept_unless_forced(place, ref
     assert "was made with other pictures: choose another --out, or --force" in message
     (things / "landmarks.csv").unlink()
     train_embedding(things, **TINY, **QUIET)
-    longer = TINY | {"steps": 4}
-    assert "was made with other steps: choose another --out" in refused(things, **longer)
+    shorter = TINY | {"steps": 2}
+    assert "was made with other steps: choose another --out" in refused(things, **shorter)
     before = load_embedding(place / "things-embedding").provenance["steps"]
-    train_embedding(things, **longer, force=True, **QUIET)
-    assert (before, load_embedding(place / "things-embedding").provenance["steps"]) == (3, 4)
+    train_embedding(things, **shorter, force=True, **QUIET)
+    assert (before, load_embedding(place / "things-embedding").provenance["steps"]) == (3, 2)
+
+
+def test_a_finished_training_is_made_longer_by_asking_for_more_steps(place):
+    things, out = place / "things", place / "grown"
+    (things / "landmarks.csv").unlink()
+    train_embedding(things, out, **TINY, **QUIET)
+    longer = train_embedding(things, out, **TINY | {"steps": 5}, **QUIET)
+    assert longer.history["step"].tolist() == [1, 2, 3, 4, 5]
+    assert longer.spec.steps == 5
+
+
+def test_a_training_at_a_falling_rate_is_not_made_longer(place, refused):
+    things = place / "things"
+    (things / "landmarks.csv").unlink()
+    published = TINY | {"recipe": "published"}
+    train_embedding(things, place / "things-published", **published, **QUIET)
+    message = refused(things, place / "things-published", **published | {"steps": 5})
+    assert "was made with other" in message
+    assert "--recipe fast is unknown: choose among small-budget, published" in refused(
+        things, **TINY, recipe="fast"
+    )
 
 
 def test_a_folder_of_other_things_is_never_touched(place, refused):
@@ -122,8 +143,12 @@ def test_the_defaults_are_those_for_a_laptop():
         True,
         None,
     )
-    assert (spec.size, spec.crop, spec.steps, spec.batch) == (100, 15, 2500, 16)
-    assert (spec.learning_rate, spec.lower_rate_from) == (7.07e-4, (2001,))
+    assert (spec.size, spec.crop, spec.steps, spec.batch) == (100, 15, 5000, 8)
+    assert (spec.learning_rate, spec.lower_rate_from) == (5e-4, ())
+    assert (spec.averaging, spec.plain_steps) == (8.0, 500)
+    published = embedding_spec("things", recipe="published", batch=16, steps=2500)
+    assert (published.learning_rate, published.lower_rate_from) == (7.07e-4, (2001,))
+    assert (published.averaging, published.plain_steps) == (None, 0)
     hourglass = embedding_spec("things", architecture="hourglass")
     assert (hourglass.size, hourglass.crop, hourglass.scale) == (136, 20, 20)
     assert embedding_spec("things", size=72).crop == 11
@@ -154,4 +179,4 @@ def test_what_cannot_be_trained_is_said_in_a_sentence(place, tmp_path, refused):
 def test_a_parent_needs_no_data_of_its_own():
     parent = EmbeddingSpec(data=DataSpec(name="synthetic"), size=70, crop=10, steps=5)
     spec = embedding_spec("things", parent)
-    assert (spec.size, spec.crop, spec.steps, spec.parent) == (70, 10, 2500, parent)
+    assert (spec.size, spec.crop, spec.steps, spec.parent) == (70, 10, 5000, parent)

@@ -72,7 +72,7 @@ def test_a_reference_has_the_measure_of_the_rows_beside_it(frame):
 def test_ours_says_how_it_was_trained(frame):
     ours = of(frame, kind="row", source="ours")
     assert set(ours["pairs"]) == {80} and set(ours["processor_hours"]) == {0.01}
-    assert set(ours["precision"]) == {"float32"} and ours["recipe"].isna().all()
+    assert set(ours["precision"]) == {"float32"} and set(ours["recipe"]) == {"batch 8"}
     paper = of(frame, kind="row", source="paper")
     assert paper[["pairs", "precision", "processor_hours"]].isna().all(axis=None)
 

@@ -12,6 +12,7 @@ from dvelib.pages.verdicts import (
     judge,
 )
 from dvelib.paper.claims import CLAIMS
+from dvelib.tables.results import Trend
 from tests.recorded import of_the_paper, recorded, table_names
 
 MATCHING = "ablation_exchange_matching"
@@ -128,3 +129,47 @@ def test_the_text_has_a_line_for_each_claim_and_the_rules():
     assert len([line for line in lines if line.startswith("|")]) == 2 + len(CLAIMS)
     assert any(line.startswith(f"| {REPAIRS}") and f"| {REPRODUCED} |" in line for line in lines)
     assert all(f"*{name}*: {rule.words}" in lines[-1] for name, rule in RULES.items())
+
+
+def curve(**values):
+    """A learning curve that recorded one trend: of exchange at 3 dimensions, across identities."""
+    trend = {
+        "compares": "exchange",
+        "measure": "different-identity",
+        "first": "SmallNet 3-d without exchange",
+        "second": "SmallNet 3-d with exchange",
+        "architecture": "smallnet",
+        "dimension": 3,
+        "exchange": True,
+        "pairs": (1000, 2000, 4000),
+        "level": 5.0,
+        "slope": -1.0,
+        "low": -1.2,
+        "high": -0.8,
+    }
+    results = recorded("learning_curve", lambda row, _: None)
+    return results.model_copy(update={"trends": (Trend(**trend | values),)})
+
+
+@pytest.mark.parametrize(
+    ("sentence", "gain", "values", "tendency"),
+    [
+        (EXCHANGE_AT_3, 5, {}, "1 towards the claim"),
+        (EXCHANGE_AT_3, 5, {"slope": 1.0, "low": 0.8, "high": 1.2}, "1 away from it"),
+        (EXCHANGE_AT_3, 5, {"low": -1.0, "high": 0.2}, "1 undecided"),
+        (EXCHANGE_AT_3, -5, {"level": -5.0}, "1 away from it"),
+        (REPAIRS, -5, {"dimension": 64}, "1 away from it"),
+        (REPAIRS, -5, {"dimension": 64, "slope": 1.0, "low": 0.8}, "1 towards the claim"),
+        (REPAIRS, -5, {}, ""),  # the claim is about 16 and more dimensions
+        (REPAIRS, 5, {"dimension": 64}, ""),  # it is reproduced
+    ],
+)
+def test_a_claim_that_fails_is_judged_on_the_trend_as_well(sentence, gain, values, tendency):
+    high = {"high": 1.2} if values.get("slope") == 1.0 else {}
+    tables = [*by_exchange(gain), curve(**high | values)]
+    finding = found(judge(tables), sentence)
+    assert finding.tendency == tendency
+    if tendency:
+        assert finding.verdict == NOT_REPRODUCED
+        assert f"With more training: {tendency}." in claims_text([finding])
+        assert "when pairs double" in finding.tendencies[0].text

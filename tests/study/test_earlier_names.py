@@ -1,6 +1,9 @@
 """Trainings named by code get their present names."""
 
+import shutil
+
 import pytest
+import yaml
 
 from dvelib.common.files import ROOT, read_json, write_json
 from dvelib.study.earlier_names import adopt, earlier_names
@@ -20,9 +23,25 @@ def finished_training(folder, **specification):
     write_json(folder / "specification.json", specification)
 
 
-def test_the_names_of_the_published_quick_study_are_found(versions):
+# What the quick profile said at that commit.
+QUICK = {
+    "data": {"name": "synthetic", "limit": 4000},
+    "size": 70,
+    "crop": 10,
+    "batch": 8,
+    "learning_rate": 5.0e-4,
+    "steps": 1200,
+    "lower_rate_from": [961],
+    "precision": "auto",
+}
+
+
+def test_the_names_of_an_earlier_quick_study_are_found(versions, tmp_path):
     """They were given by the code at that commit, so the recipe of earlier names is right."""
-    names = earlier_names(Study.load("quick"), versions["d95d00d"])
+    params = shutil.copytree(ROOT / "params", tmp_path / "params")
+    path = params / "profiles" / "quick.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"embedding": QUICK}))
+    names = earlier_names(Study.load("quick", params=params), versions["d95d00d"])
     assert "smallnet-3d-plain-seed0-c75a4cba6f" in names
     assert "smallnet-3d-exchange-seed0-4132638c34" in names
 

@@ -7,6 +7,7 @@ import torch
 
 from dvelib import StudyError
 from dvelib.common.files import FAILURE, read_json
+from dvelib.study import jobs
 from dvelib.study.jobs import train_study_embedding, train_study_regressor
 from dvelib.study.plan import Study
 from dvelib.training.embeddings import resolve_device
@@ -27,6 +28,21 @@ def test_an_embedding_is_trained_then_a_regressor_on_it(study):
     assert FAILURE in [p.name for p in study.regressor_folder(regressor).iterdir()]
     assert train_study_embedding(study, name).folder == study.embedding_folder(name)
     assert train_study_regressor(study, regressor).folder == study.regressor_folder(regressor)
+
+
+def test_one_failing_regressor_stops_no_other(study, monkeypatch):
+    first, second = list(study.regressors)[:2]
+    tried = []
+
+    def fail_first(study, name):
+        tried.append(name)
+        if name == first:
+            raise StudyError("the first cannot be trained")
+
+    monkeypatch.setattr(jobs, "train_study_regressor", fail_first)
+    with pytest.raises(StudyError, match="the first cannot be trained"):
+        jobs.train_study_regressors(study, [first, second])
+    assert tried == [first, second]
 
 
 @without_gpu

@@ -32,11 +32,11 @@ def test_tables_share_the_embeddings_they_have_in_common():
     asked = [name for row in rows for name in row.embeddings]
     # Smoke: three embeddings with exchange, two without; of 64-d ones, two on 300-W and three on
     # either AFLW go on learning.
-    assert len(set(asked)) == len(study.embeddings) == 5 + 2 + 3 + 3 < len(asked)
+    assert len(set(asked)) == len(study.embeddings) == 5 + 2 + 3 + 3 + 4 < len(asked)
     regressors = [name for row in rows for name in row.regressors]
     # Five embeddings on four benchmarks, each fine-tuned one on its own; and two of those on
     # AFLW_M from 1 and from 5 images, picked twice.
-    assert len(set(regressors)) == len(study.regressors) == 20 + 8 + 2 * 2 * 2 < len(regressors)
+    assert len(set(regressors)) == len(study.regressors) == 20 + 8 + 2 * 2 * 2 + 4 < len(regressors)
 
 
 def test_a_fine_tuned_embedding_starts_from_the_one_that_the_profile_trains(params):
@@ -69,7 +69,7 @@ def test_a_regressor_is_named_by_its_embedding_its_faces_its_settings_and_the_ve
     smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
     less = {"data": {"name": "synthetic", "train_images": 11, "test_images": 6}}
     for change in (
-        {"embedding": smoke["embedding"] | {"steps": 4}},
+        {"embedding": smoke["embedding"] | {"weight_decay": 1e-3}},
         {"regressor": smoke["regressor"] | {"weight_decay": 1e-3}},
         {"benchmarks": dict.fromkeys(smoke["benchmarks"], less)},
     ):
@@ -120,14 +120,14 @@ def test_rows_that_do_not_run_keep_the_papers_numbers():
 
 def test_every_seed_is_an_embedding(params):
     study = Study.load("smoke", params=params(seeds=[0, 1, 2]))
-    assert len(study.embeddings) == 3 * 13
+    assert len(study.embeddings) == 3 * 17
     assert {len(row.embeddings) for rows in study.rows.values() for row in rows} == {0, 3}
 
 
 def test_names_change_with_the_parameters_the_data_and_the_version(params, monkeypatch):
     before = set(Study.load("smoke").embeddings)
     smoke = yaml.safe_load((PARAMS / "profiles" / "smoke.yaml").read_text())
-    for change in ({"steps": 4}, {"data": {"name": "synthetic", "limit": 25}}):
+    for change in ({"weight_decay": 1e-3}, {"data": {"name": "synthetic", "limit": 25}}):
         changed = Study.load("smoke", params=params(embedding=smoke["embedding"] | change))
         assert not before & set(changed.embeddings)
     monkeypatch.setitem(versions.METHOD_VERSIONS, "embedding", 99)

@@ -42,6 +42,38 @@ def weights(embedding):
     return torch.cat([value.flatten().float() for value in embedding.network.state_dict().values()])
 
 
+GROWING = {"averaging": 4.0, "plain_steps": 1}
+
+
+def test_a_longer_training_goes_on_from_a_shorter_one(faces, tmp_path):
+    """It takes the other one's steps over and ends in the numbers of a training at one go."""
+    short, long = (tiny_spec(steps=steps, **GROWING) for steps in (3, 6))
+    train(short, faces, tmp_path / "short", device="cpu")
+    steps = []
+
+    class Counted(EmbeddingStep):
+        def learn(self, views, grid, step=0):
+            steps.append(step)
+            return super().learn(views, grid, step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embeddings, "EmbeddingStep", Counted)
+        grown = train(long, faces, tmp_path / "long", device="cpu", earlier=tmp_path / "short")
+    assert steps == [3, 4, 5]
+    whole = train(long, faces, tmp_path / "whole", device="cpu")
+    assert torch.equal(weights(grown), weights(whole))
+    assert grown.history["step"].tolist() == whole.history["step"].tolist()
+    assert load_embedding(tmp_path / "short").spec == short
+
+
+def test_a_shorter_training_without_its_checkpoint_is_trained_anew(faces, tmp_path):
+    short, long = (tiny_spec(steps=steps, **GROWING) for steps in (3, 6))
+    train(short, faces, tmp_path / "short", device="cpu")
+    (tmp_path / "short" / storage.CHECKPOINT).unlink()
+    grown = train(long, faces, tmp_path / "long", device="cpu", earlier=tmp_path / "short")
+    assert grown.provenance["steps"] == 6
+
+
 def test_training_on_the_plain_loss_goes_the_same_way(faces, tmp_path, monkeypatch):
     """Tiles and their own gradients are the formula's: only roundings tell the two apart.
 
