@@ -117,8 +117,10 @@ class EmbeddingSpec(Strict):
 
     Not in the paper, for small budgets: ``auxiliaries`` averages the exchange loss over so many
     auxiliary images of the batch; ``plain_steps`` trains the first so many steps without exchange;
-    ``averaging`` stores an average of the weights of all steps in place of the last ones, with
-    weights that grow as a polynomial of that exponent (Shamir and Zhang, 2013).
+    ``early_crop`` cuts so much from each side in the first ``early_steps`` steps, instead of
+    ``crop``: small images take less time; ``averaging`` stores an average of the weights of all
+    steps in place of the last ones, with weights that grow as a polynomial of that exponent (Shamir
+    and Zhang, 2013).
     """
 
     architecture: Architecture = "smallnet"
@@ -141,6 +143,8 @@ class EmbeddingSpec(Strict):
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     auxiliaries: Positive = 1
     plain_steps: Natural = 0
+    early_crop: Positive | None = None
+    early_steps: Natural = 0
     averaging: Annotated[float, Field(ge=0, le=1000)] | None = None
     seed: Natural = 0
     parent: EmbeddingSpec | None = None
@@ -154,18 +158,24 @@ class EmbeddingSpec(Strict):
                 f"auxiliaries {self.auxiliaries} must be fewer than the batch of {self.batch}: "
                 f"they are its other images"
             )
-        side = self.size - 2 * self.crop
+        if (self.early_crop is None) != (self.early_steps == 0):
+            raise ValueError("early_crop and early_steps: give both, or neither")
+        self._check_side("crop", self.crop)
+        if self.early_crop is not None:
+            self._check_side("early_crop", self.early_crop)
+        return self
+
+    def _check_side(self, name: str, crop: int) -> None:
+        side, multiple = self.size - 2 * crop, ARCHITECTURES[self.architecture].side_multiple
         if side < 8:
             raise ValueError(
-                f"crop {self.crop} leaves {side} pixels of size {self.size}: leave at least 8"
+                f"{name} {crop} leaves {side} pixels of size {self.size}: leave at least 8"
             )
-        if side % ARCHITECTURES[self.architecture].side_multiple:
+        if side % multiple:
             raise ValueError(
-                f"size {self.size} less twice crop {self.crop} is {side} pixels, which the "
-                f"{self.architecture} cannot halve evenly: it must be a multiple of "
-                f"{ARCHITECTURES[self.architecture].side_multiple}"
+                f"size {self.size} less twice {name} {crop} is {side} pixels, which the "
+                f"{self.architecture} cannot halve evenly: it must be a multiple of {multiple}"
             )
-        return self
 
     @property
     def label(self) -> str:
@@ -209,6 +219,9 @@ class EmbeddingSpec(Strict):
             parts.append(f"average of all weights (exponent {self.averaging:g})")
         if self.plain_steps:
             parts.append(f"no exchange in the first {self.plain_steps:,} steps")
+        if self.early_crop:
+            side = self.size - 2 * self.early_crop
+            parts.append(f"crops of {side} pixels in the first {self.early_steps:,} steps")
         if self.auxiliaries > 1:
             parts.append(f"{self.auxiliaries} auxiliary images")
         return "; ".join(parts)

@@ -126,7 +126,7 @@ class Study:
                 f"experiment{_did_you_mean(row.published, published)}"
             )
         seeds = self.profile.seeds if self.profile.runs(row) else ()
-        names = tuple(self._register(row, table.benchmark, seed) for seed in seeds)
+        names = tuple(self._register(row, table, seed) for seed in seeds)
         regressors = tuple(
             self._register_regressor(table.benchmark, row, name, seed)
             for name, own_seed in zip(names, seeds, strict=True)
@@ -135,14 +135,15 @@ class Study:
         )
         return Row(row, row.label, published.get(row.published, {}), names, regressors)
 
-    def _register(self, row: RowSpec, benchmark: str | None, seed: int) -> str:
+    def _register(self, row: RowSpec, table: TableSpec, seed: int) -> str:
         """Note a row's embedding, and first the one it starts from; returns its name."""
         where = f"params/profiles/{self.name}.yaml"
-        spec = self.profile.embedding_spec(row, seed, where)
+        spec = self.profile.embedding_spec(row, seed, where, table.recipes.get(row.recipe))
         name = self._note(spec)
         if not row.finetuned:
             return name
-        finetuned = self._note(self.profile.finetuned_spec(row, benchmark, spec, where), name)
+        finetuned = self.profile.finetuned_spec(row, table.benchmark, spec, where)
+        finetuned = self._note(finetuned, name)
         self.parents[finetuned] = name
         return finetuned
 

@@ -32,6 +32,7 @@ class RowSpec(Strict):
     ``finetuned``: the embedding went on learning, without labels, on the table's own benchmark.
     ``annotations``: how many pictures of the benchmark its landmarks were learned from, if few.
     ``pairs``: how many training pairs it has seen, None for as many as the profile says.
+    ``recipe``: one of the table's recipes, None for the profile's.
     """
 
     architecture: Architecture
@@ -40,6 +41,7 @@ class RowSpec(Strict):
     finetuned: bool = False
     annotations: Positive | None = None
     pairs: Positive | None = None
+    recipe: str | None = None
     published: str | None = None
 
     @property
@@ -61,7 +63,8 @@ class RowSpec(Strict):
     @property
     def _trained(self) -> str:
         finetuned = ", fine-tuned" if self.finetuned else ""
-        return finetuned + (f", {self.pairs:,} pairs" if self.pairs else "")
+        recipe = f", {self.recipe}" if self.recipe else ""
+        return finetuned + recipe + (f", {self.pairs:,} pairs" if self.pairs else "")
 
     @property
     def _annotated(self) -> str:
@@ -70,41 +73,6 @@ class RowSpec(Strict):
 
 def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
-
-
-class TableSpec(Strict):
-    """One table of the paper: ``params/<table>.yaml``.
-
-    ``benchmark``: whose faces it is about, none for the faces that the profile matches on.
-    ``measures``: matching errors, errors of landmarks regressed on the embeddings, or both of them
-    after growing numbers of training pairs, which the profile lists: the learning curve.
-    """
-
-    notebook: str
-    title: str
-    published: str
-    claim: str
-    measures: Literal["matching", "landmarks", "learning curve"]
-    benchmark: Literal[BENCHMARKS] | None = None
-    rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
-
-    @model_validator(mode="after")
-    def _check(self) -> TableSpec:
-        needed = self.has_regressors or any(row.finetuned for row in self.rows)
-        if needed and self.benchmark is None:
-            raise ValueError("benchmark: a table of landmarks or of fine-tuned embeddings needs it")
-        return self
-
-    @property
-    def has_regressors(self) -> bool:
-        """Whether landmarks are regressed on its embeddings."""
-        return self.measures != "matching"
-
-
-class MatchingSpec(Strict):
-    """What matching is measured on; size and crop are the embedding's own."""
-
-    data: DataSpec
 
 
 def _partial(model: type[BaseModel], without: set[str]) -> type[BaseModel]:
@@ -125,6 +93,50 @@ FinetuningSettings = _partial(
 RegressorSettings = _partial(
     RegressorSpec, without={"embedding", "benchmark", "data", "annotations", "seed"}
 )
+
+
+class TableSpec(Strict):
+    """One table, of the paper or of this study: ``params/<table>.yaml``.
+
+    ``benchmark``: whose faces it is about, none for the faces that the profile matches on.
+    ``measures``: matching errors, errors of landmarks regressed on the embeddings, or both of them
+    after growing numbers of training pairs, which the profile lists: the learning curve.
+    ``published``: the paper's table, None for one of this study. ``recipes``: by name, values of
+    `EmbeddingSpec` that rows of that recipe have in place of the profile's.
+    """
+
+    notebook: str
+    title: str
+    published: str | None = None
+    claim: str
+    measures: Literal["matching", "landmarks", "learning curve"]
+    benchmark: Literal[BENCHMARKS] | None = None
+    recipes: dict[str, Settings] = {}
+    rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> TableSpec:
+        needed = self.has_regressors or any(row.finetuned for row in self.rows)
+        if needed and self.benchmark is None:
+            raise ValueError("benchmark: a table of landmarks or of fine-tuned embeddings needs it")
+        for row in self.rows:
+            if row.recipe not in (None, *self.recipes):
+                raise ValueError(
+                    f"rows: recipe: {row.recipe!r} is none of the table's recipes: "
+                    f"{', '.join(self.recipes) or 'it has none'}"
+                )
+        return self
+
+    @property
+    def has_regressors(self) -> bool:
+        """Whether landmarks are regressed on its embeddings."""
+        return self.measures != "matching"
+
+
+class MatchingSpec(Strict):
+    """What matching is measured on; size and crop are the embedding's own."""
+
+    data: DataSpec
 
 
 class BenchmarkSpec(Strict):
@@ -198,12 +210,15 @@ class ProfileSpec(Strict):
             row.model_copy(update={"pairs": pairs}) for row in table.rows for pairs in lengths
         )
 
-    def embedding_spec(self, row: RowSpec, seed: int, where: str) -> EmbeddingSpec:
+    def embedding_spec(
+        self, row: RowSpec, seed: int, where: str, recipe: Settings | None = None
+    ) -> EmbeddingSpec:
         """The specification of a row's embedding, before any fine-tuning.
 
+        ``recipe``: values in place of the profile's.
         Raises StudyError naming the place and the key where the profile's values are wrong.
         """
-        values = self._embedding_values(row, self.embedding)
+        values = self._embedding_values(row, self.embedding, *([recipe] if recipe else []))
         if row.pairs:
             steps, rest = divmod(row.pairs, values.get("batch", 1))
             if rest:

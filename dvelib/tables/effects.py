@@ -42,6 +42,7 @@ COLUMNS = {
     "exchange": ("without", "with"),
     "finetuned": ("before", "after"),
     PRODUCTS: ("raw", "cosine"),
+    "recipe": ("first recipe", "error"),
 }
 
 
@@ -55,6 +56,7 @@ def row_pairs(rows: Sequence[RowSpec]) -> Iterator[tuple[str, RowSpec, RowSpec]]
         yield from _pairs(rows, what, lambda value, first=first: value != first)
     for what in GROWING:
         yield from _pairs(rows, what, lambda value: value or 0)
+    yield from _pairs(rows, "recipe", lambda _: 0)  # the table's first recipe with the others
     few = [row for row in rows if row.annotations]
     for _, same in groupby(sorted(few, key=lambda row: row.annotations), lambda r: r.annotations):
         first, *others = same

@@ -77,7 +77,8 @@ class RowResults(Strict):
     """One row of the table; ``ours`` is empty where the profile does not run it.
 
     ``label`` names the row, ``embedding`` its embedding alone, without the number of annotated
-    images. ``pairs``: of a learning curve, after how many training pairs. ``published`` and
+    images. ``pairs``: of a learning curve, after how many training pairs; ``recipe``: the name of
+    the row's own recipe, None for that of the profile. ``published`` and
     ``ours`` are by measure. ``embeddings`` and ``regressors`` are the
     names of their folders.
     """
@@ -90,6 +91,7 @@ class RowResults(Strict):
     finetuned: bool
     annotations: int | None
     pairs: int | None = None
+    recipe: str | None = None
     published: dict[str, PublishedNumber]
     ours: dict[str, Number]
     training: RowTraining | None

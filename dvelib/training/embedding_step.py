@@ -57,10 +57,10 @@ class EmbeddingStep:
     ) -> Tensor:
         """Learn from images ``[B,3,S,S]`` uint8 (generators as in `training_pair`).
 
-        ``step``: counted from zero; it chooses the loss (see `specified_loss`). Returns the loss,
-        a scalar on the device.
+        ``step``: counted from zero; it chooses the loss (see `specified_loss`) and the crop.
+        Returns the loss, a scalar on the device.
         """
-        first, second, pair = training_pair(images, self.spec, generator, host)
+        first, second, pair = training_pair(images, self.spec, generator, host, step=step)
         return self.learn(torch.cat([first, second]), pair.grid, step)
 
     def learn(self, views: Tensor, grid: Tensor, step: int = 0) -> Tensor:
@@ -91,14 +91,17 @@ def training_pair(
     spec: EmbeddingSpec,
     generator: torch.Generator,
     host: torch.Generator | None = None,
+    *,
+    step: int = 0,
 ) -> tuple[Tensor, Tensor, WarpedPair]:
     """uint8 images ``[B,3,S,S]`` to two views ``[B,3,s,s]``, noisy and normalised, and the warp.
 
     ``generator`` is on the device of the images, ``host`` (see `dvelib.augment.add_noise`) on the
-    CPU.
+    CPU. ``step``: counted from zero; early ones may have a larger crop (``spec.early_crop``).
     """
+    crop = spec.early_crop if step < spec.early_steps else spec.crop
     weights = draw_weights(len(images), TRAINING_WARP, generator)
-    pair = warp_pair(images.float(), *weights, spec.crop)
+    pair = warp_pair(images.float(), *weights, crop)
     views = torch.cat([pair.first, pair.second])
     if noise := NOISE[spec.noise]:
         views = add_noise(views, noise, generator, host)

@@ -136,6 +136,7 @@ CASES = {
     "SmallNet, raw, plain": _embedding(exchange=False),
     "SmallNet, scaled, exchange": _embedding(**SCALED),
     "SmallNet, recipe for small budgets": _embedding(auxiliaries=2, plain_steps=2, averaging=8.0),
+    "SmallNet, small crops first": _embedding(early_crop=16, early_steps=2),
     "SmallNet, colour noise alone": _embedding(noise="colour"),
     "Hourglass, scaled, exchange": _embedding(**HOURGLASS),
     "Hourglass, scaled, plain": _embedding(exchange=False, **HOURGLASS),

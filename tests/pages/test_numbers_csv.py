@@ -64,6 +64,8 @@ def test_a_reference_has_the_measure_of_the_rows_beside_it(frame):
     """So that a join by measure keeps the baseline; it once lost the one of few annotations."""
     for name in table_names():
         ours = of(of(frame, table=name), source="ours")
+        if not len(of(ours, kind="row")):
+            continue  # the paper has no such table
         assert set(of(ours, kind="reference")["measure"]) == set(of(ours, kind="row")["measure"])
     few = of(frame, table="limited_annotations", kind="reference")
     assert few["measure"].tolist() == ["mean_iod"]
