@@ -136,6 +136,11 @@ def _training(table: StudyTable) -> Training:
     made, spec = [e.provenance for e in embeddings], embeddings[0].spec
     names = {name for row in table.rows_with_results for name in row.embeddings}
     parents = table.study.parents
+    # A longer training's time holds that of the shorter one that it went on from.
+    continued = {
+        table.study.embedding_folder(e) for n, e in table.study.earlier.items() if n in names
+    }
+    whole = [e for e in embeddings if e.folder not in continued]
     return Training(
         trained_on=_images_used(table, {parents.get(name, name) for name in names}),
         finetuned_on=_images_used(table, names & parents.keys()),
@@ -145,7 +150,7 @@ def _training(table: StudyTable) -> Training:
         steps=_range(m["steps"] for m in made),
         batch=spec.batch,
         pairs_per_second=_range(m["pairs_per_second"] for m in made),
-        seconds=sum(m["seconds"] for m in made),
+        seconds=sum(e.provenance["seconds"] for e in whole),
         hardware=made[0]["hardware"],
         precision=" and ".join(sorted({m["precision"] for m in made})),
         recipe=" or ".join(dict.fromkeys(e.spec.recipe for e in embeddings)),
