@@ -1,4 +1,4 @@
-"""Three tasks, one call each: open an embedding, match points, learn landmarks.
+"""Three tasks, one call each: open a describer, match points, learn landmarks.
 
 The published settings are the defaults. Results are cached beside the embedding, so a second call
 is quick.
@@ -22,7 +22,7 @@ from dvelib.common.errors import StudyError
 from dvelib.data import SYNTHETIC, FaceDataset, open_dataset
 from dvelib.data.fetching import download
 from dvelib.data.places import folder_of
-from dvelib.describers import Describer
+from dvelib.describers import Describer, is_describer, open_describer
 from dvelib.evaluation.intervals import uncertainty
 from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
 from dvelib.evaluation.matching_errors import matching_errors, summarise
@@ -35,13 +35,24 @@ SIZE, CROP = 100, 15  # of images for describers that are no embeddings: the pub
 
 
 def open_embedding(
-    path: Path | str, published: str | None = None, device: str = "auto"
-) -> Embedding:
-    """Open an embedding by its folder, by the name of a pretrained one, or from a ``.pth`` file.
+    path: Path | str,
+    published: str | None = None,
+    device: str = "auto",
+    *,
+    weights: Path | str | None = None,
+) -> Embedding | Describer:
+    """Open an embedding, or any other describer.
 
-    A published ``.pth`` file is converted first. ``published``: the name of its experiment, if the
-    file's folders do not have it. Raises StudyError where there is no embedding.
+    ``path``: the folder of an embedding, the name of a pretrained one, a ``.pth`` file, or a
+    describer as `dvelib.describers.open_describer` takes it: ``module:function`` or the name of one
+    that comes along, with its file of ``weights`` if it needs one. A published ``.pth`` file is
+    converted first. ``published``: the name of its experiment, if the file's folders do not have
+    it. Raises StudyError where there is no such thing.
     """
+    if is_describer(str(path)):
+        return open_describer(str(path), device=device, weights=weights)
+    if weights is not None:
+        raise StudyError(f"{path} is an embedding and takes no other weights: leave them out")
     path, device = named_folder(path), resolve_device(device)
     if path.suffix != ".pth":
         if published is not None:
@@ -110,7 +121,7 @@ def open_faces(
 
 
 def match(
-    describer: Describer,
+    describer: Describer | Path | str,
     name: str,
     data_root: Path | str | None = None,
     limit: int | None = None,
@@ -118,15 +129,18 @@ def match(
 ) -> pd.DataFrame:
     """Mean matching errors on a dataset's test faces, pixels of a 70-px face.
 
+    ``describer``: one, or what `open_embedding` opens.
+
     A line for each protocol and setting; columns descriptors, perfect features, same place.
     ``sizes``: size and crop, as in `open_faces`.
     """
+    describer = _opened(describer)
     faces = open_faces(describer, name, data_root, "test", limit, **sizes)
     return summarise(matching_errors(describer, faces))
 
 
 def regress(
-    describer: Describer,
+    describer: Describer | Path | str,
     name: str,
     data_root: Path | str | None,
     folder: Path | str,
@@ -139,12 +153,14 @@ def regress(
 ) -> tuple[TrainedRegressor, pd.Series]:
     """Learn a benchmark's landmarks on a describer, and test them.
 
-    ``size``, ``crop``: as in `open_faces`. ``settings``: values of `RegressorSpec`, published ones
-    by default; another number of ``epochs`` moves the published drops of the learning rate to the
-    same part of the training. Returns the regressor, which is in ``folder``, and error, low, high
-    (95 % bootstrap over test images) and the error of the mean shape: percent of the inter-ocular
-    distance. Raises StudyError for impossible values, and as `train_regressor` does.
+    ``describer``: one, or what `open_embedding` opens. ``size``, ``crop``: as in `open_faces`.
+    ``settings``: values of `RegressorSpec`, published ones by default; another number of ``epochs``
+    moves the published drops of the learning rate to the same part of the training. Returns the
+    regressor, which is in ``folder``, and error, low, high (95 % bootstrap over test images) and
+    the error of the mean shape: percent of the inter-ocular distance. Raises StudyError for
+    impossible values, and as `train_regressor` does.
     """
+    describer = _opened(describer)
     if "epochs" in settings:
         settings = {"lower_rate_from": published_drops(settings["epochs"])} | settings
     data = {"name": name, "train_images": train_images, "test_images": test_images}
@@ -159,6 +175,10 @@ def regress(
     test = open_faces(describer, name, data_root, "test", test_images, **sizes)
     trained = learn_landmarks(spec, describer, train, test, folder)
     return trained, _errors(trained, train, test)
+
+
+def _opened(describer: Describer | Path | str) -> Describer:
+    return open_embedding(describer) if isinstance(describer, str | Path) else describer
 
 
 def _name(describer: Describer) -> str:

@@ -75,6 +75,10 @@ class Embedding:
         return self.spec.slug
 
     @property
+    def title(self) -> str:
+        return self.spec.label
+
+    @property
     def dimension(self) -> int:
         return self.spec.dimension
 

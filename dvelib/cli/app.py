@@ -50,7 +50,7 @@ _GROUPS = {
         datasets_commands.check,
         datasets_commands.fetch_model,
     ),
-    "Other": (measure_commands.bench,),
+    "Other": (measure_commands.describers, measure_commands.bench),
 }
 
 

@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from dvelib.checkpoints.pretrained import EMBEDDINGS
-from dvelib.cli.options import Data, Device, Limit, Published
+from dvelib.cli.options import (
+    AnyDescriber,
+    Crop,
+    Data,
+    Device,
+    Limit,
+    Published,
+    Size,
+    Weights,
+)
 from dvelib.common.files import ROOT, atomic_path
 
 __all__ = ["bench", "match"]
 
-Embedding = Annotated[
-    Path,
-    Parameter(
-        help="folder of an embedding, a published .pth file, or the name of a pretrained one "
-        f"({', '.join(EMBEDDINGS)})"
-    ),
-]
-
 
 def match(
-    embedding: Embedding,
+    embedding: AnyDescriber,
     *,
     on: str = "mafl",
     data: Data = None,
     published: Published = None,
+    weights: Weights = None,
     limit: Limit = None,
+    size: Size = None,
+    crop: Crop = None,
     device: Device = "auto",
 ) -> None:
-    """Measure how well an embedding matches points, by the published protocol and others.
+    """Measure how well descriptors match points, by the published protocol and others.
 
     Args:
         on: dataset whose test faces are matched: mafl, 300w, aflw, aflw-mtfl or synthetic
     """
+    from dvelib.describers import title_of
     from dvelib.recipes import match, open_embedding
 
-    opened = open_embedding(embedding, published, device)
-    print(f"{opened.spec.label} on {on}: mean error, pixels of a 70-pixel face")
-    print(match(opened, on, data, limit).round(2).to_string())
+    opened = open_embedding(embedding, published, device, weights=weights)
+    print(f"{title_of(opened)} on {on}: mean error, pixels of a 70-pixel face")
+    print(match(opened, on, data, limit, size=size, crop=crop).round(2).to_string())
+
+
+def describers() -> None:
+    """List the describers that come along, and what each needs."""
+    from dvelib.describers import known_describers
+
+    for name, known in known_describers().items():
+        needs = [f"--weights: {known.weights}"] if known.weights else []
+        if known.missing:
+            needs.append(f"missing: {', '.join(known.missing)}")
+        print(f"{name}: {known.about}" + (f" ({'; '.join(needs)})" if needs else ""))
 
 
 def bench(

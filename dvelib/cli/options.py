@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 
+from dvelib.checkpoints.pretrained import EMBEDDINGS
 from dvelib.common.errors import StudyError
 
 if TYPE_CHECKING:
     from dvelib.study.plan import Study
 
 __all__ = [
+    "AnyDescriber",
+    "Crop",
     "DEFAULT_STUDY",
     "Data",
     "Device",
@@ -21,13 +24,26 @@ __all__ = [
     "Limit",
     "Published",
     "Seed",
+    "Size",
     "StudyOptions",
+    "Weights",
     "named",
     "say",
 ]
 
 T = TypeVar("T")
 
+AnyDescriber = Annotated[
+    str,
+    Parameter(
+        help="whose descriptors: folder of an embedding, a published .pth file, the name of a "
+        f"pretrained one ({', '.join(EMBEDDINGS)}), module:function, or a name that "
+        "dve describers lists"
+    ),
+]
+Crop = Annotated[
+    int | None, Parameter(help="pixels cut from each side of an image (default: the embedding's)")
+]
 Data = Annotated[Path | None, Parameter(help="folder that holds the datasets")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="where to compute")]
 Force = Annotated[
@@ -41,6 +57,13 @@ Published = Annotated[
     Parameter(help="which published experiment a .pth file is (default: as its folders say)"),
 ]
 Seed = Annotated[int, Parameter(help="seed of the first weights and of all random choices")]
+
+Size = Annotated[
+    int | None, Parameter(help="side of the images before the crop (default: the embedding's)")
+]
+Weights = Annotated[
+    Path | None, Parameter(help="file of weights of a describer that needs one (default: none)")
+]
 
 
 @Parameter(name="*")

@@ -10,13 +10,17 @@ from cyclopts import App, Parameter
 from dvelib.checkpoints.pretrained import EMBEDDINGS
 from dvelib.cli.options import (
     DEFAULT_STUDY,
+    AnyDescriber,
+    Crop,
     Data,
     Device,
     Force,
     Limit,
     Published,
     Seed,
+    Size,
     StudyOptions,
+    Weights,
     named,
     say,
 )
@@ -81,13 +85,17 @@ def labels(
 def benchmark(
     dataset: str,
     *,
-    embedding: Embedding,
+    embedding: AnyDescriber,
     published: Published = None,
+    weights: Weights = None,
     data: Data = None,
     out: Path | None = None,
+    annotations: int | None = None,
     epochs: int | None = None,
     batch: int | None = None,
     limit: Limit = None,
+    size: Size = None,
+    crop: Crop = None,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -95,19 +103,33 @@ def benchmark(
 
     Args:
         dataset: mafl, 300w, aflw, aflw-mtfl or synthetic
-        out: folder of the result (default: regressor-DATASET, in the folder of the embedding)
+        out: folder of the result (default: regressor-DATASET in the folder of the embedding; of
+            other descriptors NAME-regressor-DATASET here)
+        annotations: learn from so many annotated faces alone, in warped copies (default: all)
         epochs: passes over the faces (default: as published)
         batch: faces in a step (default: as published)
     """
+    from dvelib.describers import title_of
     from dvelib.recipes import open_embedding, regress
 
-    opened = open_embedding(embedding, published, device)
-    folder = out or opened.folder / f"regressor-{dataset}"
-    settings = {"epochs": epochs, "batch": batch, "train_images": limit, "test_images": limit}
+    opened = open_embedding(embedding, published, device, weights=weights)
+    few = f"{annotations}-" if annotations else ""
+    name = f"regressor-{few}{dataset}"
+    own = getattr(opened, "folder", None)
+    folder = out or (own / name if own else Path(f"{opened.name}-{name}"))
+    settings = {
+        "annotations": annotations,
+        "epochs": epochs,
+        "batch": batch,
+        "train_images": limit,
+        "test_images": limit,
+        "size": size,
+        "crop": crop,
+    }
     given = {key: value for key, value in settings.items() if value is not None}
     _, errors = regress(opened, dataset, data, folder, seed=seed, **given)
     print(
-        f"{opened.spec.label} on {dataset}: {errors['error']:.2f} % of the inter-ocular distance "
+        f"{title_of(opened)} on {dataset}: {errors['error']:.2f} % of the inter-ocular distance "
         f"(95 % interval over images {errors['low']:.2f} to {errors['high']:.2f}); "
         f"the mean shape {errors['mean shape']:.2f} %; the regressor is in {folder}"
     )

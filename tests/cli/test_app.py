@@ -39,6 +39,7 @@ def test_the_commands_are_these():
         "annotate",
         "bench",
         "check",
+        "describers",
         "fetch",
         "fetch-model",
         "match",

@@ -34,3 +34,27 @@ def no_tensor(images):
 
 def dimension_by_batch(images):
     return colours(images).repeat(1, len(images), 1, 1)
+
+
+def not_finite(images):
+    return colours(images) / 0 * 0
+
+
+def every_third(images):
+    return colours(images).new_zeros(len(images), 3, 24, 24)
+
+
+def wrong_stride(images):
+    return colours(images)
+
+
+def with_stride(images):
+    return images[:, :, ::3, ::3] / 255
+
+
+wrong_stride.stride = 4
+with_stride.stride = 3
+
+
+def make_describer():
+    return colours

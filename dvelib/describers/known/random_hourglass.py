@@ -1,0 +1,29 @@
+"""An hourglass with random weights: what the architecture gives without any training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dvelib.augment import normalise
+from dvelib.describers.known.random_smallnet import random_network
+
+__all__ = ["TITLE", "make_describer"]
+
+TITLE = "hourglass, random weights"
+MULTIPLE = 32  # pixels: its input is halved five times
+
+
+def make_describer(device: torch.device):
+    """Descriptors of 64 numbers; the image is mirrored on the right and below to fit."""
+    network = random_network("hourglass").to(device)
+
+    def describe(images: Tensor) -> Tensor:
+        side = images.shape[-1]
+        more = -side % MULTIPLE
+        padded = F.pad(normalise(images.float()), [0, more, 0, more], mode="reflect")
+        cells = -(-side // 2)
+        return network(padded)[:, :, :cells, :cells]
+
+    return describe
