@@ -47,7 +47,7 @@ def test_one_parameters_cell_with_a_comment_for_each_value(notebook):
 def test_each_notebook_of_a_table_has_one_figure_for_the_index():
     tables = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
     kinds = {read_yaml(TableSpec, path).notebook for path in (ROOT / "params").glob("*.yaml")}
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     for name, content in tables.items():
         tagged = [c for c in code(content) if HEADLINE in c.metadata.get("tags", [])]
         assert len(tagged) == (name in kinds), name

@@ -13,6 +13,7 @@ from dvelib.plots.charts import (
     learning_curves,
     loss_curves,
 )
+from dvelib.plots.face_maps import face_maps
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
 from dvelib.plots.landmark_charts import error_per_landmark
 from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
@@ -25,6 +26,7 @@ __all__ = [
     "error_bars",
     "error_by_count",
     "error_per_landmark",
+    "face_maps",
     "faces_grid",
     "growth_lines",
     "learning_curves",

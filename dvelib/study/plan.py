@@ -22,6 +22,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
 from dvelib.data.places import folder_of
+from dvelib.describers.known_digest import known_digest
 from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import ProfileSpec, RowSpec, TableSpec
 from dvelib.training.versions import METHOD_VERSIONS
@@ -112,6 +113,8 @@ class Study:
             lacking = f"benchmarks: {table.benchmark}"
         elif table.measures == "learning curve" and self.profile.learning_curve is None:
             lacking = "learning_curve"
+        elif table.measures == "describers" and self.profile.describers is None:
+            lacking = "describers"
         if lacking:
             raise StudyError(
                 f"params/profiles/{self.name}.yaml: {lacking} is missing, and "
@@ -228,6 +231,7 @@ class Study:
             self._faces_digest(spec.benchmark),
             self._matching_digest(),
             notebook_digest(NOTEBOOKS / f"{spec.notebook}.ipynb"),
+            known_digest() if spec.measures == "describers" else None,
         )
 
     def _faces_digest(self, benchmark: str | None) -> object:
@@ -281,15 +285,15 @@ class Study:
         Those of a benchmark's test split, or those that the profile names for matching.
         """
         if benchmark is not None:
-            return self._benchmark_faces(benchmark, "test", spec)
+            return self.benchmark_faces(benchmark, "test", spec)
         data = self.profile.matching.data
         return open_data(data, "test", self.data_root, size=spec.size, crop=spec.crop)
 
     def benchmark_data(self, spec: RegressorSpec, split: str) -> FaceDataset:
         """The faces that a regressor learns from or is tested on, at its embedding's size."""
-        return self._benchmark_faces(spec.benchmark, split, self.embeddings[spec.embedding])
+        return self.benchmark_faces(spec.benchmark, split, self.embeddings[spec.embedding])
 
-    def _benchmark_faces(self, benchmark: str, split: str, spec: EmbeddingSpec) -> FaceDataset:
+    def benchmark_faces(self, benchmark: str, split: str, spec: EmbeddingSpec) -> FaceDataset:
         chosen = self.profile.benchmarks[benchmark]
         data, stand_in = chosen.data.of(split), chosen.stand_in.get(split)
         return open_data(

@@ -100,7 +100,8 @@ class TableSpec(Strict):
 
     ``benchmark``: whose faces it is about, none for the faces that the profile matches on.
     ``measures``: matching errors, errors of landmarks regressed on the embeddings, or both of them
-    after growing numbers of training pairs, which the profile lists: the learning curve.
+    after growing numbers of training pairs, which the profile lists: the learning curve. Or both
+    of them of other describers beside the rows' embeddings.
     ``published``: the paper's table, None for one of this study. ``recipes``: by name, values of
     `EmbeddingSpec` that rows of that recipe have in place of the profile's.
     """
@@ -109,7 +110,7 @@ class TableSpec(Strict):
     title: str
     published: str | None = None
     claim: str
-    measures: Literal["matching", "landmarks", "learning curve"]
+    measures: Literal["matching", "landmarks", "learning curve", "describers"]
     benchmark: Literal[BENCHMARKS] | None = None
     recipes: dict[str, Settings] = {}
     rows: Annotated[tuple[RowSpec, ...], Field(strict=False, min_length=1)]
@@ -130,7 +131,7 @@ class TableSpec(Strict):
     @property
     def has_regressors(self) -> bool:
         """Whether landmarks are regressed on its embeddings."""
-        return self.measures != "matching"
+        return self.measures in ("landmarks", "learning curve")
 
 
 class MatchingSpec(Strict):
@@ -157,6 +158,20 @@ class LearningCurveSpec(Strict):
     regressor: RegressorSettings = RegressorSettings()
 
 
+class DescribersSpec(Strict):
+    """Which describers stand beside DVE, and what their landmarks are learned and tested on.
+
+    ``which``: those that need nothing but the project itself, or all that are installed.
+    ``benchmarks``: whose landmarks; ``annotations``: of the last of them, also learned from so many
+    annotated images. ``regressor``: values in place of the profile's.
+    """
+
+    which: Literal["core", "installed"] = "core"
+    benchmarks: Annotated[tuple[Literal[BENCHMARKS], ...], Field(strict=False, min_length=1)]
+    annotations: Positive | None = None
+    regressor: RegressorSettings = RegressorSettings()
+
+
 class ProfileSpec(Strict):
     """What one run of the study shares: ``params/profiles/<profile>.yaml``.
 
@@ -166,7 +181,8 @@ class ProfileSpec(Strict):
     that differ where a regressor learns from few pictures, picked anew for each of
     ``annotation_seeds``. ``architectures``, ``dimensions``, ``finetuned_dimensions`` (the same if
     not given) and ``annotation_counts`` choose which rows of the tables run; ``learning_curve``
-    after how many training pairs the learning curve measures them. ``threads``: CPU threads of one
+    after how many training pairs the learning curve measures them; ``describers`` what stands
+    beside DVE. ``threads``: CPU threads of one
     training; trainings fill the machine side by side.
     """
 
@@ -186,6 +202,7 @@ class ProfileSpec(Strict):
     regressor: RegressorSettings = RegressorSettings()
     few_annotations: RegressorSettings = RegressorSettings()
     learning_curve: LearningCurveSpec | None = None
+    describers: DescribersSpec | None = None
     benchmarks: dict[Literal[BENCHMARKS], BenchmarkSpec] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Positive = 1
@@ -250,9 +267,18 @@ class ProfileSpec(Strict):
         return values | row.model_dump(include={"architecture", "dimension", "exchange"})
 
     def regressor_spec(
-        self, benchmark: str, row: RowSpec, embedding: str, seed: int, where: str
+        self,
+        benchmark: str,
+        row: RowSpec,
+        embedding: str,
+        seed: int,
+        where: str,
+        more: dict | None = None,
     ) -> RegressorSpec:
-        """The specification of a row's regressor on an embedding under this profile."""
+        """The specification of a row's regressor on an embedding under this profile.
+
+        ``more``: values in place of all others.
+        """
         chosen = self.benchmarks[benchmark]
         values = self.regressor.model_dump(exclude_unset=True)
         values |= chosen.settings.model_dump(exclude_unset=True)
@@ -260,6 +286,7 @@ class ProfileSpec(Strict):
             values |= self.few_annotations.model_dump(exclude_unset=True)
         if row.pairs is not None:
             values |= self.learning_curve.regressor.model_dump(exclude_unset=True)
+        values |= more or {}
         values |= {
             "embedding": embedding,
             "benchmark": benchmark,

@@ -14,7 +14,7 @@ from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
 from dvelib.study.plan import Row, Study
 from dvelib.tables.effects import effects_frame, table_effects
-from dvelib.tables.results import Effect, Trend
+from dvelib.tables.results import Effect, RowResults, Trend
 from dvelib.tables.statistics import Statistics
 
 __all__ = ["StudyTable", "interval_text"]
@@ -104,6 +104,15 @@ class StudyTable(ABC):
 
     def _measure_effects(self) -> tuple[Effect, ...]:
         return table_effects(self.rows, self.statistics)
+
+    @property
+    def more_rows(self) -> tuple[RowResults, ...]:
+        """Rows beside those of embeddings: of other describers."""
+        return ()
+
+    def facts_of_row(self, label: str) -> dict[str, object]:
+        """Further values of `RowResults` of a row."""
+        return {}
 
     @property
     def trends(self) -> tuple[Trend, ...]:

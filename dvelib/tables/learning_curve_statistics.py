@@ -1,10 +1,8 @@
-"""Statistics of a learning curve: matching errors, landmark errors and how both change."""
+"""How errors and effects change with the number of training pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -13,47 +11,13 @@ from dvelib.evaluation.intervals import uncertainty
 from dvelib.study.plan import Row
 from dvelib.study.profiles import RowSpec
 from dvelib.tables.effects import BASELINE, row_pairs
-from dvelib.tables.landmark_statistics import LandmarkStatistics
-from dvelib.tables.matching_statistics import MatchingStatistics
-from dvelib.tables.results import Measure, Number, Reference, Trend
+from dvelib.tables.results import Trend
 from dvelib.tables.statistics import Statistics
 
-__all__ = ["LATEST", "LearningCurveStatistics", "fit_line", "measure_trends"]
+__all__ = ["ERROR", "LATEST", "fit_line", "measure_trends"]
 
 LATEST = 3  # a trend is fitted to so many lengths of training, the longest ones
 ERROR = "error"  # a trend of an error itself
-
-
-@dataclass(frozen=True)
-class LearningCurveStatistics:
-    """Matching and landmark errors of the same rows; implements `Statistics`."""
-
-    matching: MatchingStatistics
-    landmarks: LandmarkStatistics
-
-    @property
-    def measures(self) -> tuple[Measure, ...]:
-        landmarks = (m.model_copy(update={"unit": "%"}) for m in self.landmarks.measures)
-        return tuple(chain(self.matching.measures, landmarks))
-
-    def baseline_of(self, measure: str) -> str:
-        return self._of(measure).baseline_of(measure)
-
-    def number(self, label: str, measure: str) -> Number:
-        return self._of(measure).number(label, measure)
-
-    def unit_errors(self, label: str, measure: str) -> pd.DataFrame:
-        return self._of(measure).unit_errors(label, measure)
-
-    def baseline_errors(self, label: str, measure: str) -> pd.DataFrame:
-        return self._of(measure).baseline_errors(label, measure)
-
-    def references(self) -> tuple[Reference, ...]:
-        return self.matching.references() + self.landmarks.references()
-
-    def _of(self, measure: str) -> Statistics:
-        in_landmarks = any(m.name == measure for m in self.landmarks.measures)
-        return self.landmarks if in_landmarks else self.matching
 
 
 def measure_trends(rows: Sequence[Row], statistics: Statistics) -> tuple[Trend, ...]:

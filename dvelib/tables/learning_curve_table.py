@@ -7,9 +7,11 @@ from functools import cached_property
 from dvelib.checkpoints.storage import Embedding
 from dvelib.data import FaceDataset
 from dvelib.evaluation.matching_errors import PROTOCOLS
+from dvelib.tables.joined_statistics import JoinedStatistics
 from dvelib.tables.landmark_table import RegressionTable
-from dvelib.tables.learning_curve_statistics import LearningCurveStatistics, measure_trends
+from dvelib.tables.learning_curve_statistics import measure_trends
 from dvelib.tables.matching_table import matching_statistics
+from dvelib.tables.measures import LANDMARK_ERROR
 from dvelib.tables.results import Trend
 
 __all__ = ["LearningCurveTable"]
@@ -22,12 +24,13 @@ class LearningCurveTable(RegressionTable):
     distance.
     """
 
+    measure = LANDMARK_ERROR.model_copy(update={"unit": "%"})
     unit, test_units = "px", "image pairs (of landmarks: test images)"
 
     @cached_property
-    def statistics(self) -> LearningCurveStatistics:
+    def statistics(self) -> JoinedStatistics:
         matching = matching_statistics(self.embeddings, self._matched_faces, PROTOCOLS)
-        return LearningCurveStatistics(matching, super().statistics)
+        return JoinedStatistics((matching, super().statistics))
 
     @cached_property
     def trends(self) -> tuple[Trend, ...]:

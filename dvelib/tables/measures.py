@@ -7,9 +7,17 @@ published protocol its name is the setting alone, as the paper prints it.
 from __future__ import annotations
 
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
+from dvelib.paper.benchmark_titles import BENCHMARK_TITLES
 from dvelib.tables.results import Measure
 
-__all__ = ["FEW_LANDMARK_ERROR", "LANDMARK_ERROR", "matching_measure", "matching_measures"]
+__all__ = [
+    "DENSE_ERROR",
+    "FEW_LANDMARK_ERROR",
+    "LANDMARK_ERROR",
+    "landmark_measure",
+    "matching_measure",
+    "matching_measures",
+]
 
 PUBLISHED = PROTOCOLS[0]
 SETTING_TITLES = dict(zip(SETTINGS, ("Same identity", "Different identity"), strict=True))
@@ -17,6 +25,18 @@ SETTING_TITLES = dict(zip(SETTINGS, ("Same identity", "Different identity"), str
 LANDMARK_ERROR = Measure(name="iod", title="Error, % of inter-ocular distance")
 # The same quantity, a mean over picks of annotated images; the paper prints it with its deviation.
 FEW_LANDMARK_ERROR = Measure(name="mean_iod", title="Mean error, % of inter-ocular distance")
+
+
+# Of every visible pixel of drawn faces, at full resolution.
+DENSE_ERROR = Measure(name="dense", title="Dense error on drawn faces, px", unit="px")
+
+
+def landmark_measure(benchmark: str, annotations: int | None = None) -> Measure:
+    """The landmark error on a benchmark, for tables that measure it on several."""
+    where = BENCHMARK_TITLES[benchmark]
+    few = f"{annotations} annotated images of " if annotations else ""
+    name = f"iod, {f'{annotations} of ' if annotations else ''}{benchmark}"
+    return Measure(name=name, title=f"Landmarks, {few}{where}, %", unit="%")
 
 
 def matching_measure(setting: str, protocol: str = PUBLISHED) -> Measure:

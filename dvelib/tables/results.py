@@ -78,7 +78,9 @@ class RowResults(Strict):
 
     ``label`` names the row, ``embedding`` its embedding alone, without the number of annotated
     images. ``pairs``: of a learning curve, after how many training pairs; ``recipe``: the name of
-    the row's own recipe, None for that of the profile. ``published`` and
+    the row's own recipe, None for that of the profile. Of another describer than an embedding
+    ``architecture`` is its name and ``exchange`` None; ``stride`` and ``milliseconds`` (an image)
+    are told where describers of many kinds are compared. ``published`` and
     ``ours`` are by measure. ``embeddings`` and ``regressors`` are the
     names of their folders.
     """
@@ -87,9 +89,11 @@ class RowResults(Strict):
     embedding: str
     architecture: str
     dimension: int
-    exchange: bool
+    exchange: bool | None
     finetuned: bool
     annotations: int | None
+    stride: int | None = None
+    milliseconds: float | None = None
     pairs: int | None = None
     recipe: str | None = None
     published: dict[str, PublishedNumber]

@@ -8,10 +8,10 @@ import pytest
 
 from dvelib.study.plan import Row
 from dvelib.study.profiles import RowSpec
+from dvelib.tables.joined_statistics import JoinedStatistics
 from dvelib.tables.landmark_statistics import LandmarkStatistics
 from dvelib.tables.learning_curve_statistics import (
     LATEST,
-    LearningCurveStatistics,
     fit_line,
     measure_trends,
 )
@@ -46,8 +46,8 @@ def statistics(error):
     """Matching and landmark errors are ``error(exchange, pairs)``."""
     matching = {r.label: [matching_errors(error(r.spec.exchange, r.spec.pairs))] for r in ROWS}
     landmarks = {r.label: [np.full((4, 5), error(r.spec.exchange, r.spec.pairs))] for r in ROWS}
-    return LearningCurveStatistics(
-        MatchingStatistics(matching), LandmarkStatistics(landmarks, np.full((4, 5), 20.0))
+    return JoinedStatistics(
+        (MatchingStatistics(matching), LandmarkStatistics(landmarks, np.full((4, 5), 20.0)))
     )
 
 

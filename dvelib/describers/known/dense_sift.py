@@ -15,9 +15,9 @@ from dvelib.describers.resampling import enlarge, on_lattice
 __all__ = ["TITLE", "make_describer"]
 
 TITLE = "dense SIFT"
-BINS, BIN = 4, 3  # spatial bins a side, and their side in pixels of the enlarged image
-FACTOR = 2  # the descriptor spans 6 pixels of a small face crop, 12 of the enlarged one
-EDGE = 8  # pixels that the image is mirrored by
+BINS, BIN = 4, 8  # spatial bins a side, and their side in pixels of the enlarged image
+FACTOR = 2  # a descriptor spans 16 pixels of the image
+EDGE = 16  # pixels that the enlarged image is mirrored by
 
 
 def make_describer(device: torch.device):

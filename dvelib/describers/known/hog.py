@@ -1,4 +1,4 @@
-"""HOG: histograms of gradients in blocks of 2 x 2 cells of 4 x 4 pixels (scikit-image).
+"""HOG: histograms of gradients in blocks of 2 x 2 cells of 6 x 6 pixels (scikit-image).
 
 Source: Dalal and Triggs, "Histograms of oriented gradients for human detection", CVPR 2005.
 """
@@ -14,7 +14,7 @@ from dvelib.describers.resampling import on_lattice
 __all__ = ["TITLE", "make_describer"]
 
 TITLE = "HOG"
-CELL, CELLS = 4, 2  # pixels of a cell, cells of a block, a side
+CELL, CELLS = 6, 2  # pixels of a cell, cells of a block, a side
 
 
 def make_describer():
