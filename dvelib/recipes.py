@@ -24,7 +24,11 @@ from dvelib.data.fetching import download
 from dvelib.data.places import folder_of
 from dvelib.describers import Describer, is_describer, open_describer
 from dvelib.evaluation.intervals import uncertainty
-from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
+from dvelib.evaluation.landmark_errors import (
+    NORMALISATIONS,
+    landmark_errors,
+    mean_shape_errors,
+)
 from dvelib.evaluation.matching_errors import matching_errors, summarise
 from dvelib.training.landmark_workflow import learn_landmarks
 from dvelib.training.schedule import published_drops
@@ -149,6 +153,7 @@ def regress(
     test_images: int | None = None,
     size: int | None = None,
     crop: int | None = None,
+    normalisation: str = NORMALISATIONS[0],
     **settings: object,
 ) -> tuple[TrainedRegressor, pd.Series]:
     """Learn a benchmark's landmarks on a describer, and test them.
@@ -157,8 +162,9 @@ def regress(
     ``settings``: values of `RegressorSpec`, published ones by default; another number of ``epochs``
     moves the published drops of the learning rate to the same part of the training. Returns the
     regressor, which is in ``folder``, and error, low, high (95 % bootstrap over test images) and
-    the error of the mean shape: percent of the inter-ocular distance. Raises StudyError for
-    impossible values, and as `train_regressor` does.
+    the error of the mean shape: percent of the inter-ocular distance, or of another length by
+    ``normalisation`` (see `dvelib.evaluation.landmark_errors.normalising_length`). Raises
+    StudyError for impossible values, and as `train_regressor` does.
     """
     describer = _opened(describer)
     if "epochs" in settings:
@@ -174,7 +180,7 @@ def regress(
     train = open_faces(describer, name, data_root, "train", train_images, **sizes)
     test = open_faces(describer, name, data_root, "test", test_images, **sizes)
     trained = learn_landmarks(spec, describer, train, test, folder)
-    return trained, _errors(trained, train, test)
+    return trained, _errors(trained, train, test, normalisation)
 
 
 def _opened(describer: Describer | Path | str) -> Describer:
@@ -188,10 +194,15 @@ def _name(describer: Describer) -> str:
     return f"{describer.name}-{describer.digest}"
 
 
-def _errors(trained: TrainedRegressor, train: FaceDataset, test: FaceDataset) -> pd.Series:
+def _errors(
+    trained: TrainedRegressor, train: FaceDataset, test: FaceDataset, normalisation: str
+) -> pd.Series:
     ours, trivial = (
         np.nanmean(errors, axis=1)
-        for errors in (landmark_errors(trained.predicted, test), mean_shape_errors(train, test))
+        for errors in (
+            landmark_errors(trained.predicted, test, normalisation),
+            mean_shape_errors(train, test, normalisation),
+        )
     )
     low, high = uncertainty(pd.Series(ours))
     means = {"error": float(ours.mean()), "low": low, "high": high}

@@ -96,6 +96,7 @@ def benchmark(
     limit: Limit = None,
     size: Size = None,
     crop: Crop = None,
+    normalise: str = "inter-ocular",
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
@@ -106,6 +107,7 @@ def benchmark(
         out: folder of the result (default: regressor-DATASET in the folder of the embedding; of
             other descriptors NAME-regressor-DATASET here)
         annotations: learn from so many annotated faces alone, in warped copies (default: all)
+        normalise: errors in percent of what: inter-ocular, inter-pupil or box
         epochs: passes over the faces (default: as published)
         batch: faces in a step (default: as published)
     """
@@ -127,9 +129,10 @@ def benchmark(
         "crop": crop,
     }
     given = {key: value for key, value in settings.items() if value is not None}
-    _, errors = regress(opened, dataset, data, folder, seed=seed, **given)
+    _, errors = regress(opened, dataset, data, folder, seed=seed, normalisation=normalise, **given)
+    length = {"box": "size of the face's box"}.get(normalise, f"{normalise} distance")
     print(
-        f"{title_of(opened)} on {dataset}: {errors['error']:.2f} % of the inter-ocular distance "
+        f"{title_of(opened)} on {dataset}: {errors['error']:.2f} % of the {length} "
         f"(95 % interval over images {errors['low']:.2f} to {errors['high']:.2f}); "
         f"the mean shape {errors['mean shape']:.2f} %; the regressor is in {folder}"
     )

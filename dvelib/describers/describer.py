@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import os
 import pkgutil
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -77,11 +80,11 @@ class FunctionDescriber:
 
     function: Function
     name: str
-    title: str
     dimension: int
     stride: int
     device: torch.device
     digest: str
+    title: str | None = None
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
@@ -177,7 +180,7 @@ def open_describer(
 
 def title_of(describer: Describer) -> str:
     """What to call a describer in tables and figures: its ``title``, or its name."""
-    return getattr(describer, "title", describer.name)
+    return getattr(describer, "title", None) or describer.name
 
 
 def is_describer(entry: str) -> bool:
@@ -215,7 +218,7 @@ def wrap_describer(
             f"{side} pixels, which does not fit its stride of {stride}: at that stride there are "
             f"{_cells(side, stride)}"
         )
-    return FunctionDescriber(function, name, title or name, maps.shape[1], stride, where, digest)
+    return FunctionDescriber(function, name, maps.shape[1], stride, where, digest, title or name)
 
 
 def _find(entry: str) -> tuple[ModuleType, Callable, str]:
@@ -224,13 +227,25 @@ def _find(entry: str) -> tuple[ModuleType, Callable, str]:
         return _find_known(entry)
     module_name, _, attribute = entry.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with _current_folder_first():
+            module = importlib.import_module(module_name)
         return module, getattr(module, attribute), entry
     except (ImportError, AttributeError, ValueError) as error:
         raise StudyError(
             f"{entry!r} is no describer ({error}): give module:function, of a module that Python "
             f"can import from here"
         ) from None
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    """Modules are looked for in the current folder too, as under ``python -m``."""
+    before = sys.path.copy()
+    sys.path.insert(0, os.getcwd())
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _find_known(name: str) -> tuple[ModuleType, Callable, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 
-import numpy as np
 import torch
 
-from dvelib.checkpoints.specifications import RegressorSpec
+from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor
 from dvelib.data import FaceDataset
 from dvelib.describers import Describer, known_describers, open_describer
+from dvelib.describers.timing import milliseconds_per_image
 from dvelib.evaluation.dense_errors import dense_errors
 from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
 from dvelib.evaluation.matching_errors import PROTOCOLS, matching_errors
@@ -27,7 +26,7 @@ from dvelib.training.landmark_workflow import learn_landmarks
 
 __all__ = ["DescriberTable"]
 
-TIMED_IMAGES, REPEATS = 32, 3
+TIMED_IMAGES = 32
 
 
 class DescriberTable(StudyTable):
@@ -78,7 +77,7 @@ class DescriberTable(StudyTable):
         return self.study.matching_data(self._spec)
 
     @property
-    def _spec(self):
+    def _spec(self) -> EmbeddingSpec:
         return next(iter(self.first_seed.values())).spec
 
     def benchmark_faces(self, benchmark: str, split: str) -> FaceDataset:
@@ -143,7 +142,7 @@ class DescriberTable(StudyTable):
         """By label, the time of an image in a batch, the smallest of a few repeats."""
         images = self.test_faces.cropped(slice(TIMED_IMAGES))
         torch.set_num_threads(self.study.profile.threads)
-        return {label: _milliseconds(d, images) for label, d in self.describers.items()}
+        return {label: milliseconds_per_image(d, images) for label, d in self.describers.items()}
 
     def facts_of_row(self, label: str) -> dict[str, object]:
         """Stride and milliseconds of a row; nothing of one that the profile does not run."""
@@ -157,6 +156,7 @@ class DescriberTable(StudyTable):
     @property
     def more_rows(self) -> tuple[RowResults, ...]:
         """The describers that are no embeddings of this study."""
+        measures = self.statistics.measures
         return tuple(
             RowResults(
                 label=label,
@@ -167,7 +167,7 @@ class DescriberTable(StudyTable):
                 finetuned=False,
                 annotations=None,
                 published={},
-                ours={m.name: self.statistics.number(label, m.name) for m in self._measures},
+                ours={m.name: self.statistics.number(label, m.name) for m in measures},
                 training=None,
                 embeddings=(),
                 regressors=(),
@@ -176,17 +176,3 @@ class DescriberTable(StudyTable):
             for label, describer in self.describers.items()
             if label not in self.first_seed
         )
-
-    @property
-    def _measures(self):
-        return self.statistics.measures
-
-
-def _milliseconds(describer: Describer, images: torch.Tensor) -> float:
-    describer(images)  # the first call warms up
-    times = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        describer(images).cpu()
-        times.append(time.perf_counter() - began)
-    return 1000 * float(np.min(times)) / len(images)

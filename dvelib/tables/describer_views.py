@@ -7,11 +7,23 @@ import pandas as pd
 
 from dvelib.evaluation.dense_errors import ASPECT, error_map
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
+from dvelib.paper.published_since import PROTOCOLS as PROTOCOLS_SINCE
+from dvelib.paper.published_since import numbers_of
 from dvelib.tables.dense_statistics import DenseStatistics
 from dvelib.tables.describer_table import DescriberTable
 from dvelib.tables.measures import DENSE_ERROR, matching_measure
 
-__all__ = ["ASPECT", "beside_dve", "comparison", "cost", "dense_maps", "drawn_errors", "place"]
+__all__ = [
+    "ASPECT",
+    "beside_dve",
+    "comparison",
+    "cost",
+    "dense_maps",
+    "drawn_errors",
+    "place",
+    "protocols_since",
+    "published_since",
+]
 
 ACROSS = matching_measure(SETTINGS[1], PROTOCOLS[1]).name
 
@@ -73,6 +85,28 @@ def dense_maps(table: DescriberTable) -> dict[str, np.ndarray]:
     part = table.statistics.part(DENSE_ERROR.name)
     assert isinstance(part, DenseStatistics)
     return {label: error_map(errors) for label, errors in part.errors.items()}
+
+
+def published_since() -> pd.DataFrame:
+    """Numbers published after DVE, a line each; every protocol has columns of its own."""
+    lines = []
+    for protocol in PROTOCOLS_SINCE:
+        for numbers in numbers_of(protocol):
+            line = {("protocol", ""): protocol.name, ("regressor", ""): protocol.regressor}
+            values = zip(protocol.measures, numbers.numbers, strict=True)
+            line |= {(protocol.name, measure): value for measure, value in values}
+            lines.append(
+                line | {("reported by", ""): numbers.reported_by, "method": numbers.method}
+            )
+    frame = pd.DataFrame(lines).set_index("method")
+    measured = [(p.name, measure) for p in PROTOCOLS_SINCE for measure in p.measures]
+    columns = [("protocol", ""), ("regressor", ""), *measured, ("reported by", "")]
+    return frame.set_axis(pd.MultiIndex.from_tuples(frame.columns), axis=1)[columns]
+
+
+def protocols_since() -> dict[str, str]:
+    """How each of those protocols measures, by its name."""
+    return {protocol.name: protocol.measured for protocol in PROTOCOLS_SINCE}
 
 
 def place(table: DescriberTable, measure: str = ACROSS) -> str:

@@ -12,6 +12,7 @@ KNOWN = known_describers()
 WITHOUT_WEIGHTS = [name for name, known in KNOWN.items() if not known.weights]
 # Describers whose answers do not follow the picture's content.
 FIXED = {"position"}
+LIMITS = {"hog": 3}  # pixels: half of a cell, where that is more than the lattice's
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_a_moved_picture_has_moved_maps(name, opened):
     )
     found = match_full_resolution(describer(before), describer(after), points, describer.stride)
     off = (found - (points - torch.tensor([2.0, 4.0]))).norm(dim=2)
-    assert off.median() <= 1.5, off
+    assert off.median() <= LIMITS.get(name, 1.5), off
 
 
 def test_position_answers_the_same_place(opened):

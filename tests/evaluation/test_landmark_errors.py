@@ -1,5 +1,7 @@
 """Errors of landmarks in percent of the distance between the eyes, and those of the mean shape."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -53,3 +55,23 @@ def test_a_crop_changes_no_error():
 def test_faces_without_landmarks_are_an_error():
     with pytest.raises(StudyError, match="has no landmarks"):
         mean_shape(faces(None))
+
+
+def test_errors_under_other_normalisations():
+    """One pixel off on every landmark, in percent of lengths that are known."""
+    points = np.zeros((1, 68, 2), np.float32)
+    points[0, :, 0] = np.linspace(0, 40, 68)  # the box is 40 wide
+    points[0, :, 1] = np.linspace(0, 10, 68)  # and 10 high
+    points[0, 36], points[0, 45] = (0, 0), (30, 0)
+    points[0, 37:42], points[0, 42:45], points[0, 46:48] = (6, 0), (24, 0), (24, 0)
+    drawn = dataclasses.replace(faces(points), eyes=(36, 45))
+    predicted = points + np.float32([1, 0])
+    for normalisation, length in (
+        ("inter-ocular", 30),
+        ("inter-pupil", (24 * 5 + 30) / 6 - (6 * 5 + 0) / 6),
+        ("box", 20),
+    ):
+        errors = landmark_errors(predicted, drawn, normalisation)
+        assert errors == pytest.approx(np.full((1, 68), 100 / length), rel=1e-4)
+    with pytest.raises(StudyError, match="normalised by 'face': choose among inter-ocular"):
+        landmark_errors(predicted, drawn, "face")
