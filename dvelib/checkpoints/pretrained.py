@@ -4,10 +4,10 @@
 
     embedding = load_pretrained("smallnet-64d-exchange")
 
-There are SmallNets of 16 and 64 dimensions, with and without exchange, and a regressor of five
-landmarks (eyes, nose, corners of the mouth) on the 64-dimensional embedding with exchange. Each is
-a folder like that of any finished training, with specification, provenance and weights in half
-precision.
+There are SmallNets of 16 and 64 dimensions, with and without exchange, and regressors of five
+landmarks (eyes, nose, corners of the mouth) and of the 68 of 300-W on the 64-dimensional embedding
+with exchange. Each is a folder like that of any finished training, with specification, provenance
+and weights in half precision.
 
 These names are accepted wherever the folder of an embedding or a regressor is. The weights are
 copied to the user's cache, which also keeps measurements, since the package may be read-only.
@@ -27,7 +27,14 @@ from dvelib.common.errors import StudyError
 if TYPE_CHECKING:
     from dvelib.checkpoints.storage import Embedding
 
-__all__ = ["EMBEDDINGS", "LANDMARKS", "load_pretrained", "named_folder", "pretrained_folder"]
+__all__ = [
+    "EMBEDDINGS",
+    "LANDMARKS",
+    "REGRESSORS",
+    "load_pretrained",
+    "named_folder",
+    "pretrained_folder",
+]
 
 EMBEDDINGS = (
     "smallnet-64d-exchange",
@@ -36,6 +43,8 @@ EMBEDDINGS = (
     "smallnet-16d-plain",
 )
 LANDMARKS = "five-landmarks"
+# Regressors of landmarks, by the benchmark that they learned from.
+REGRESSORS = {LANDMARKS: "aflw-mtfl", "68-landmarks": "300w"}
 LANDMARKS_ON = "smallnet-64d-exchange"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
@@ -53,7 +62,7 @@ def load_pretrained(name: str, device: str = "cpu") -> Embedding:
 
 def named_folder(folder: Path | str) -> Path:
     """The folder itself, or for the name of pretrained weights the folder of their copy."""
-    if str(folder) in (*EMBEDDINGS, LANDMARKS) and not Path(folder).exists():
+    if str(folder) in (*EMBEDDINGS, *REGRESSORS) and not Path(folder).exists():
         return pretrained_folder(str(folder))
     return Path(folder)
 
@@ -61,11 +70,11 @@ def named_folder(folder: Path | str) -> Path:
 def pretrained_folder(name: str) -> Path:
     """The folder of a copy of pretrained weights in the user's cache, made at the first call.
 
-    The folder of the regressor also contains its embedding.
+    The folder of a regressor also contains its embedding.
     """
     from dvelib.data.cache import cache_folder  # imports pandas; the command line needs the names
 
-    parts = {name: ""} | ({LANDMARKS_ON: "embedding"} if name == LANDMARKS else {})
+    parts = {name: ""} | ({LANDMARKS_ON: "embedding"} if name in REGRESSORS else {})
     files = {
         path: f"{place}/{path.name}".lstrip("/")
         for part, place in parts.items()

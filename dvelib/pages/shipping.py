@@ -10,52 +10,57 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dvelib.checkpoints import storage
-from dvelib.checkpoints.pretrained import EMBEDDINGS, LANDMARKS, LANDMARKS_ON, WEIGHTS_FOLDER
+from dvelib.checkpoints.pretrained import EMBEDDINGS, LANDMARKS_ON, REGRESSORS, WEIGHTS_FOLDER
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path, read_json, write_json
-from dvelib.data.landmark_names import FIVE_LANDMARKS
+from dvelib.data.landmark_names import landmark_names
 from dvelib.own.landmark_file import write_names
 from dvelib.study.plan import Study
 
 __all__ = ["ship"]
 
-BENCHMARK = "aflw-mtfl"
-
 
 def ship(study: Study, target: Path = WEIGHTS_FOLDER) -> list[Path]:
-    """Write `EMBEDDINGS` and `LANDMARKS` from a study's trainings, in half precision.
+    """Write `EMBEDDINGS` and `REGRESSORS` from a study's trainings, in half precision.
 
     Raises StudyError where the study lacks one of them.
     """
     sources = {name: _embedding(study, name) for name in EMBEDDINGS}
-    sources[LANDMARKS] = _regressor(study, sources[LANDMARKS_ON].name)
+    for name, benchmark in REGRESSORS.items():
+        sources[name] = _regressor(study, sources[LANDMARKS_ON].name, benchmark)
     for name, folder in sources.items():
         _halved(folder, target / name)
-    # The predictions on the benchmark's own test faces are the study's, and so is the name.
-    found = np.load(sources[LANDMARKS] / storage.PREDICTIONS)
-    np.save(target / LANDMARKS / storage.PREDICTIONS, found[:0])
-    write_names(target / LANDMARKS, FIVE_LANDMARKS)
+    for name in REGRESSORS:
+        # The predictions on the benchmark's own test faces are the study's.
+        found = np.load(sources[name] / storage.PREDICTIONS)
+        np.save(target / name / storage.PREDICTIONS, found[:0])
+        count = found.shape[1]
+        numbers = tuple(map(str, range(1, count + 1)))  # as 300-W counts them
+        write_names(target / name, landmark_names(count) or numbers)
     return [target / name for name in sources]
 
 
 def _embedding(study: Study, slug: str) -> Path:
     """The folder of a study's embedding of that kind and its first seed."""
     seed = study.profile.seeds[0]
-    for name, spec in study.embeddings.items():
+    for name in study.embeddings_with_pages:  # of a learning curve, the longest training
         folder = study.embedding_folder(name)
-        if spec.slug == f"{slug}-seed{seed}" and storage.finished(folder):
+        if study.embeddings[name].slug == f"{slug}-seed{seed}" and storage.finished(folder):
             return folder
     raise StudyError(f"the study {study.name} has trained no {slug}: run it first")
 
 
-def _regressor(study: Study, embedding: str) -> Path:
-    """The folder of the regressor of five landmarks on that embedding, from all labelled faces."""
-    for name, spec in study.regressors.items():
-        folder = study.regressor_folder(name)
-        wanted = spec.benchmark == BENCHMARK and spec.embedding == embedding
-        if wanted and spec.annotations is None and storage.finished(folder):
-            return folder
-    raise StudyError(f"the study {study.name} has no regressor of {BENCHMARK} on {embedding}")
+def _regressor(study: Study, embedding: str, benchmark: str) -> Path:
+    """The folder of a benchmark's longest regressor on that embedding, from all labelled faces."""
+    finished = {
+        spec.epochs: study.regressor_folder(name)
+        for name, spec in study.regressors.items()
+        if (spec.benchmark, spec.embedding, spec.annotations) == (benchmark, embedding, None)
+        and storage.finished(study.regressor_folder(name))
+    }
+    if not finished:
+        raise StudyError(f"the study {study.name} has no regressor of {benchmark} on {embedding}")
+    return finished[max(finished)]
 
 
 def _halved(folder: Path, target: Path) -> None:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import torch
 
-from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
+from dvelib.checkpoints.storage import Embedding, TrainedRegressor, finished, load_embedding
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import record_failure
-from dvelib.study.plan import Study
+from dvelib.study.plan import Row, Study
 from dvelib.training.embeddings import train
 from dvelib.training.landmark_workflow import learn_landmarks
 
-__all__ = ["train_study_embedding", "train_study_regressor", "train_study_regressors"]
+__all__ = [
+    "train_rows",
+    "train_study_embedding",
+    "train_study_regressor",
+    "train_study_regressors",
+]
 
 
 def train_study_embedding(study: Study, name: str) -> Embedding:
@@ -60,12 +65,37 @@ def train_study_regressors(study: Study, names: Iterable[str]) -> None:
         raise failures[0]
 
 
+def train_rows(study: Study, rows: Iterable[Row]) -> None:
+    """Train whatever is missing of the embeddings and regressors of a table's rows.
+
+    What an embedding starts from is trained first. Raises StudyError as the functions above do.
+    """
+    rows = list(rows)
+    for row in rows:
+        for name in row.embeddings:
+            _train_with_earlier(study, name)
+    names = (name for row in rows for name in row.regressors)
+    train_study_regressors(study, (n for n in names if not finished(study.regressor_folder(n))))
+
+
+def _train_with_earlier(study: Study, name: str) -> None:
+    if finished(study.embedding_folder(name)):
+        return
+    for before in (study.parents, study.earlier):
+        if name in before:
+            _train_with_earlier(study, before[name])
+    train_study_embedding(study, name)
+
+
 @contextmanager
 def _recorded(study: Study, folder: Path, what: str) -> Iterator[None]:
     """Use the profile's threads, and write the reason of a failure into the folder."""
+    before = torch.get_num_threads()
     torch.set_num_threads(study.profile.threads)
     try:
         yield
     except StudyError as error:
         record_failure(folder, what, str(error))
         raise
+    finally:
+        torch.set_num_threads(before)

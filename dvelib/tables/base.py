@@ -12,6 +12,7 @@ from dvelib.checkpoints.storage import Embedding, load_embedding
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
+from dvelib.study.jobs import train_rows
 from dvelib.study.plan import Row, Study
 from dvelib.tables.effects import effects_frame, table_effects
 from dvelib.tables.results import Effect, RowResults, Trend
@@ -21,7 +22,7 @@ __all__ = ["StudyTable", "interval_text"]
 
 
 class StudyTable(ABC):
-    """One table of the study under one profile; its embeddings have been trained.
+    """One table of the study under one profile. `train` trains what it needs and is not there.
 
     ``unit``: of its errors; ``test_units``: what they are means over; ``repeats``: what is
     repeated. Raises StudyError where the profile does not have the table.
@@ -48,6 +49,13 @@ class StudyTable(ABC):
         self.spec = self.study.tables[table]
         self.rows = self.study.rows[table]
         self.device = resolve_device(device)
+
+    def train(self) -> None:
+        """Train what is missing of this table's embeddings and regressors, with progress bars.
+
+        In a study that `dve study` runs, nothing is. A training that was stopped goes on.
+        """
+        train_rows(self.study, self.rows_with_results)
 
     @property
     def rows_with_results(self) -> list[Row]:
@@ -113,6 +121,15 @@ class StudyTable(ABC):
     def facts_of_row(self, label: str) -> dict[str, object]:
         """Further values of `RowResults` of a row."""
         return {}
+
+    @property
+    def command(self) -> str:
+        """The command that makes this table's page again."""
+        parameters = {"table": self.name, "profile": self.study.name}
+        if self.study.data_root:
+            parameters["data_root"] = str(self.study.data_root)
+        options = " ".join(f"-p {key} {value}" for key, value in parameters.items())
+        return f"papermill notebooks/{self.spec.notebook}.ipynb page.ipynb {options}"
 
     @property
     def trends(self) -> tuple[Trend, ...]:

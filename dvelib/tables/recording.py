@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from dvelib.checkpoints.storage import PROVENANCE, Embedding
 from dvelib.common.files import read_json
 from dvelib.data.audit import shared_images
@@ -31,7 +33,7 @@ from dvelib.tables.results import (
     write_results,
 )
 
-__all__ = ["facts_of", "published_by_measure", "record", "table_results"]
+__all__ = ["facts_of", "published_by_measure", "record", "table_results", "trainings_of"]
 
 # The paper prints the deviation of a mean under a name of its own.
 DEVIATIONS = {"mean_iod": "std_iod"}
@@ -77,7 +79,26 @@ def facts_of(table: StudyTable) -> dict[str, str]:
     learned = _audit(table.training_faces) if isinstance(table, RegressionTable) else None
     profile = _profile(table)
     text = f"{profile.name}: {profile.description}"
-    return made_facts(_made(table), text, _audit(table.test_faces), learned)
+    facts = made_facts(_made(table), text, _audit(table.test_faces), learned)
+    return facts | {"Made again by": table.command}
+
+
+def trainings_of(table: StudyTable) -> pd.DataFrame:
+    """How the embeddings of each row were trained: pairs, recipe, seeds, precision, hours.
+
+    The pairs that the parent of a fine-tuned embedding has seen are not counted.
+    """
+    lines = {}
+    for row in table.rows_with_results:
+        training = _row_training(table, row)
+        lines[row.label] = {
+            "pairs": training.pairs,
+            "recipe": training.recipe,
+            "seeds": len(row.embeddings),
+            "precision": training.precision,
+            "processor hours": training.processor_hours,
+        }
+    return pd.DataFrame.from_dict(lines, orient="index").rename_axis("embedding")
 
 
 def _profile(table: StudyTable) -> Profile:

@@ -17,7 +17,7 @@ PAPER = 718  # CSS pixels of A4 within its margins
 
 @pytest.fixture(scope="module")
 def site(executed, tmp_path_factory):
-    """All seventeen tables, one of them failed and one not run, with pages that show something."""
+    """All tables, one of them failed and one not run, with pages that show something."""
     folder = tmp_path_factory.mktemp("outputs") / "smoke"
     names = table_names()
     tables = [of_the_paper(name) for name in names[2:-1]]

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import papermill
 import pytest
 from filelock import FileLock
 
+from dvelib.common.files import ROOT
 from dvelib.data import open_dataset
 from dvelib.paper.claims import CLAIMS
 from dvelib.study.plan import Study
@@ -66,7 +68,7 @@ def test_every_table_and_embedding_has_a_page_that_the_index_links(finished):
     links = set(re.findall(r'href="([^"#]+\.html)"', index))
     study = Study.load("smoke")
     expected = {f"tables/{name}.html" for name in study.tables}
-    expected |= {f"embeddings/{name}.html" for name in study.embeddings}
+    expected |= {f"embeddings/{name}.html" for name in study.embeddings_with_pages}
     expected |= {"claims.html", "explore.html"}
     assert expected <= links
     assert all((site / link).exists() for link in links)
@@ -74,15 +76,42 @@ def test_every_table_and_embedding_has_a_page_that_the_index_links(finished):
 
 def test_every_row_that_runs_has_every_number(finished):
     tables, study = rows(finished), Study.load("smoke")
-    assert set(tables) == set(study.tables) and len(tables) == 17
-    matching = {"learned_embeddings": 4, "ablation_exchange_matching": 4, "finetuned_matching": 6}
+    assert set(tables) == set(study.tables) and len(tables) == 19
+    several = {"learned_embeddings": 4, "ablation_exchange_matching": 4, "finetuned_matching": 6}
+    several |= {"learning_curve": 5, "any_descriptor": 8}
     for name, table in tables.items():
         spec = study.tables[name]
-        numbers = matching.get(spec.notebook, 1)
-        assert (numbers > 1) == (spec.measures == "matching")
+        numbers = several.get(spec.notebook, 1)
+        assert (numbers > 1) == (spec.measures != "landmarks")
         for row in table:
-            assert len(row["ours"]) == (numbers if row["embeddings"] else 0)
+            runs = row["embeddings"] or row["exchange"] is None
+            assert len(row["ours"]) == (numbers if runs else 0)
             assert all(0 < value["mean"] < 200 for value in row["ours"].values())
+
+
+def test_describers_stand_beside_the_embeddings(finished):
+    table = rows(finished)["any_descriptor"]
+    others = {row["label"] for row in table if row["exchange"] is None}
+    assert {"colour patches", "position", "dense SIFT", "DAISY", "HOG"} <= others
+    assert all(row["milliseconds"] > 0 and row["stride"] == 2 for row in table)
+    position = next(row for row in table if row["label"] == "position")
+    place = json.loads(
+        (finished / "smoke" / "tables" / "any_descriptor" / "results.json").read_text()
+    )["references"]
+    same = next(r for r in place if r["name"] == "same place" and r["measure"] == "dense")
+    assert position["ours"]["dense"]["mean"] == pytest.approx(same["mean"], abs=0.6)
+
+
+def test_a_learning_curve_goes_on_from_its_shorter_trainings(finished):
+    study = Study.load("smoke", outputs=finished)
+    assert len(study.earlier) == 4
+    for longer, shorter in study.earlier.items():
+        histories = [
+            pandas.read_csv(study.embedding_folder(name) / "history.csv")
+            for name in (shorter, longer)
+        ]
+        both = histories[1].iloc[: len(histories[0])]
+        pandas.testing.assert_frame_equal(histories[0], both)
 
 
 def test_a_row_has_the_same_numbers_in_every_table_that_shows_it(finished):
@@ -133,7 +162,7 @@ def test_pages_load_nothing_from_the_network(finished):
 def test_every_page_is_whole_in_a_browser_without_network(finished, browser):
     pages = sorted((finished / "smoke" / "site").rglob("*.html"))
     study = Study.load("smoke")
-    assert len(pages) >= 2 + len(study.tables) + len(study.embeddings)
+    assert len(pages) >= 2 + len(study.tables) + len(study.embeddings_with_pages)
     assert [fault for page in pages for fault in problems(browser, page)] == []
 
 
@@ -240,3 +269,19 @@ def test_two_runs_at_once_do_not_meet(tmp_path):
         result = run(tmp_path)
     assert result.returncode == 2
     assert "another run of the smoke study is at work" in result.stderr
+
+
+def test_a_notebook_trains_what_is_missing_and_ends_in_the_same_numbers(finished, tmp_path):
+    """By papermill alone, from an empty folder."""
+    table = "ablation_exchange_regression_aflw_mtfl"
+    notebook = ROOT / "notebooks" / "ablation_exchange_regression.ipynb"
+    parameters = {"table": table, "profile": "smoke", "outputs": str(tmp_path)}
+    papermill.execute_notebook(
+        str(notebook), str(tmp_path / "page.ipynb"), parameters, cwd=ROOT, progress_bar=False
+    )
+    ours = json.loads((tmp_path / "smoke" / "tables" / table / "results.json").read_text())
+    assert ours["rows"] and _errors(ours["rows"]) == _errors(rows(finished)[table])
+
+
+def _errors(table: list[dict]) -> list[dict]:
+    return [row["ours"] for row in table]
