@@ -194,3 +194,23 @@ def bars():
         for kind in ("paper", "ours")
     ]
     return pd.DataFrame(rows, columns=["label", "setting", "error", "low", "high", "kind"])
+
+
+def test_learning_curves_have_a_panel_for_each_measure_and_a_line_for_each_embedding():
+    lines = [
+        (dimension, exchange, measure, pairs, 10 - i + exchange, 9 - i, 11 - i)
+        for dimension in (3, 64)
+        for exchange in (False, True)
+        for measure in ("across", "within")
+        for i, pairs in enumerate((500, 1000, 2000))
+    ]
+    columns = ["dimension", "exchange", "measure", "pairs", "error", "low", "high"]
+    frame = pd.DataFrame(lines, columns=columns)
+    printed = pd.DataFrame([(64, True, "across", 2.8)], columns=columns[:3] + ["error"])
+    across, within = drawn(plots.learning_curves(frame, printed))[:2]
+    assert [axis.get_title() for axis in (across, within)] == ["across", "within"]
+    assert (len(across.lines), len(within.lines)) == (5, 4)
+    assert across.get_xscale() == "log"
+    assert [label.get_text() for label in across.get_xticklabels()] == ["500", "1k", "2k"]
+    with pytest.raises(ValueError, match="frame lacks the columns low"):
+        plots.learning_curves(frame.drop(columns="low"))
