@@ -17,6 +17,7 @@ from cyclopts import (
 
 from dvelib.cli import (
     datasets_commands,
+    explore_commands,
     measure_commands,
     pages_commands,
     pictures_commands,
@@ -36,6 +37,7 @@ _GROUPS = {
         pictures_commands.annotate,
         pictures_commands.predict,
         measure_commands.match,
+        explore_commands.explore,
     ),
     "The study": (
         study_commands.plan,

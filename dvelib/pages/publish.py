@@ -136,14 +136,17 @@ def leading_results() -> str:
 def publish_weights(study: Study) -> list[Path]:
     """Store a study's small embeddings as the pretrained ones, and draw their matches.
 
-    The picture shows the explorer's first matches, on drawn faces. Returns the embeddings' folders.
+    The picture shows the explorer's first matches, on drawn faces; the live explorer shows drawn
+    faces too. Returns the embeddings' folders.
     Raises StudyError where the study lacks one.
     """
     from dvelib.explore import Explorer
+    from dvelib.explore.live_page import write_live_page
     from dvelib.pages.shipping import ship
 
     folders = ship(study)
     _save(Explorer().matches().figure, PUBLISHED / "exchange.png")
+    write_live_page(PUBLISHED / "explorer.html")
     return folders
 
 

@@ -40,6 +40,7 @@ def test_the_commands_are_these():
         "bench",
         "check",
         "describers",
+        "explore",
         "fetch",
         "fetch-model",
         "match",
