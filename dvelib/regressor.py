@@ -6,7 +6,8 @@ virtual keypoint, the expected position. A linear map from the 50 keypoints give
 The softmax over all positions is never stored. On a GPU it is scaled dot-product attention of
 filters on descriptors, with positions as values. On a CPU, `expected_positions` uses that the
 softmax is sharp: with responses times 100, only one or two positions in a thousand have a weight
-that is not zero in float32, and only these are computed.
+that is not zero in float32, and only these are computed. Short descriptors of other origin than DVE
+can make it blunt; then the CPU computes attention, too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 _TILE_ELEMENTS = 200_000  # responses at a time: those that fit in the cache of a core
+_PROBED = 64  # filters by which the softmax is judged
+_SHARP = 0.05  # of the positions have a weight: up to there computing only these is faster
 
 
 class LandmarkRegressor(nn.Module):
@@ -75,9 +78,22 @@ def expected_positions(descriptors: Tensor, filters: Tensor, scale: float) -> Te
     whose sum is below the rounding error of the data type, are taken as zero.
     """
     positions = _positions(*descriptors.shape[2:], descriptors)
-    if descriptors.device.type == "cpu":
+    if descriptors.device.type == "cpu" and _is_sharp(descriptors, filters, scale):
         return _SharpAttention.apply(descriptors.flatten(2), filters * scale, positions)
     return _attention(descriptors.flatten(2), filters, positions, scale)
+
+
+def _is_sharp(descriptors: Tensor, filters: Tensor, scale: float) -> bool:
+    """Whether few positions have a weight, judged by some filters on the first image."""
+    with torch.no_grad():
+        responses = scale * filters[:_PROBED] @ descriptors[0].flatten(1)
+        near = responses >= responses.amax(1, keepdim=True) - _depth(responses)
+        return bool(near.float().mean() < _SHARP)
+
+
+def _depth(responses: Tensor) -> float:
+    """Responses so far below the largest have weights that add up to less than the rounding."""
+    return math.log(responses.shape[1] / torch.finfo(responses.dtype).eps)
 
 
 def _attention(descriptors: Tensor, filters: Tensor, positions: Tensor, scale: float) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dvelib.describers.resampling import on_lattice
 
@@ -20,7 +21,7 @@ RINGS = {"rings": 2, "histograms": 8, "orientations": 8}
 
 
 def make_describer():
-    """Descriptors of 136 numbers; beyond the border the image is mirrored."""
+    """Unit descriptors of 136 numbers; beyond the border the image is mirrored."""
     from skimage.color import rgb2gray
     from skimage.feature import daisy
 
@@ -31,7 +32,7 @@ def make_describer():
     def describe(images: Tensor) -> Tensor:
         pictures = images.permute(0, 2, 3, 1).cpu().numpy()
         maps = torch.from_numpy(np.stack([one(image) for image in pictures])).permute(0, 3, 1, 2)
-        maps = maps.to(images.device)
+        maps = F.normalize(maps.to(images.device), dim=1)
         return on_lattice(maps, images.shape[-1], first=0, spacing=STEP)
 
     return describe
