@@ -4,10 +4,10 @@
 
     embedding = load_pretrained("smallnet-64d-exchange")
 
-There are SmallNets of 16 and 64 dimensions, with and without exchange, and regressors of five
-landmarks (eyes, nose, corners of the mouth) and of the 68 of 300-W on the 64-dimensional embedding
-with exchange. Each is a folder like that of any finished training, with specification, provenance
-and weights in half precision.
+There are SmallNets of 16 and 64 dimensions, with and without exchange, and a regressor of five
+landmarks (eyes, nose, corners of the mouth) on the 64-dimensional embedding with exchange. Each is
+a folder like that of any finished training, with specification, provenance and weights in half
+precision.
 
 These names are accepted wherever the folder of an embedding or a regressor is. The weights are
 copied to the user's cache, which also keeps measurements, since the package may be read-only.
@@ -44,7 +44,7 @@ EMBEDDINGS = (
 )
 LANDMARKS = "five-landmarks"
 # Regressors of landmarks, by the benchmark that they learned from.
-REGRESSORS = {LANDMARKS: "aflw-mtfl", "68-landmarks": "300w"}
+REGRESSORS = {LANDMARKS: "aflw-mtfl"}
 LANDMARKS_ON = "smallnet-64d-exchange"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 

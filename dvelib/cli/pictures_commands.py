@@ -40,8 +40,7 @@ def predict(
 
     Args:
         images: folder of the pictures
-        regressor: folder that dve regress made, or the name of a pretrained one (five-landmarks,
-            68-landmarks)
+        regressor: folder that dve regress made, or the name of a pretrained one (five-landmarks)
         out: file of the landmarks (default: landmarks.csv, among the pictures)
         force: replace files that exist
     """

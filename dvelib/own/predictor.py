@@ -71,7 +71,7 @@ class Predictor:
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
     """The predictor of a regressor's folder, as written by ``dve regress labels``.
 
-    ``folder``: also the name of a pretrained regressor, ``five-landmarks`` or ``68-landmarks`` (see
+    ``folder``: also the name ``five-landmarks`` of the pretrained regressor (see
     `dvelib.checkpoints.pretrained`), or a regressor of a study, whose ``embeddings`` folder must
     exist. Raises StudyError if the regressor or its embedding is missing or their dimensions
     differ.
