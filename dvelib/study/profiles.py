@@ -163,10 +163,12 @@ class DescribersSpec(Strict):
 
     ``which``: those that need nothing but the project itself, or all that are installed.
     ``benchmarks``: whose landmarks; ``annotations``: of the last of them, also learned from so many
-    annotated images. ``regressor``: values in place of the profile's.
+    annotated images. ``images``: at most so many faces are matched, since some describers are slow.
+    ``regressor``: values in place of the profile's.
     """
 
     which: Literal["core", "installed"] = "core"
+    images: Positive | None = None
     benchmarks: Annotated[tuple[Literal[BENCHMARKS], ...], Field(strict=False, min_length=1)]
     annotations: Positive | None = None
     regressor: RegressorSettings = RegressorSettings()

@@ -14,6 +14,7 @@ from dvelib.describers.timing import milliseconds_per_image
 from dvelib.evaluation.dense_errors import dense_errors
 from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
 from dvelib.evaluation.matching_errors import PROTOCOLS, matching_errors
+from dvelib.study.plan import open_data
 from dvelib.tables.base import StudyTable
 from dvelib.tables.dense_statistics import DenseStatistics
 from dvelib.tables.effects import measure_effect
@@ -72,9 +73,15 @@ class DescriberTable(StudyTable):
         tasks: list[tuple[str, int | None]] = [(name, None) for name in asked.benchmarks]
         return tasks + ([(asked.benchmarks[-1], asked.annotations)] if asked.annotations else [])
 
-    @property
+    @cached_property
     def test_faces(self) -> FaceDataset:
-        return self.study.matching_data(self._spec)
+        profile, spec = self.study.profile, self._spec
+        data = profile.matching.data
+        if profile.describers.images is not None:
+            limit = min(profile.describers.images, data.limit or profile.describers.images)
+            data = data.model_copy(update={"limit": limit})
+        root = self.study.data_root
+        return open_data(data, "test", root, size=spec.size, crop=spec.crop)
 
     @property
     def _spec(self) -> EmbeddingSpec:

@@ -10,28 +10,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.describers.resampling import enlarge, on_lattice
+from dvelib.describers.resampling import on_lattice
 
 __all__ = ["TITLE", "make_describer"]
 
 TITLE = "dense SIFT"
-BINS, BIN = 4, 8  # spatial bins a side, and their side in pixels of the enlarged image
-FACTOR = 2  # a descriptor spans 16 pixels of the image
-EDGE = 16  # pixels that the enlarged image is mirrored by
+BINS, BIN = 4, 4  # spatial bins a side, and their side in pixels: a descriptor spans 16 pixels
+EDGE = 8  # pixels that the image is mirrored by
 
 
 def make_describer(device: torch.device):
-    """Descriptors of 128 numbers of the image enlarged twice."""
+    """Descriptors of 128 numbers, one at every pixel."""
     from kornia.color import rgb_to_grayscale
     from kornia.feature import DenseSIFTDescriptor
 
     sift = DenseSIFTDescriptor(num_spatial_bins=BINS, spatial_bin_size=BIN, padding=0).to(device)
-    centre = (BINS - 1) * BIN / 2  # of cell 0
+    centre = (BINS - 1) * BIN / 2 - 0.5  # of cell 0
 
     def describe(images: Tensor) -> Tensor:
-        grey = rgb_to_grayscale(enlarge(images, FACTOR))
+        grey = rgb_to_grayscale(images.float() / 255)
         maps = sift(F.pad(grey, [EDGE] * 4, mode="reflect"))
         first = centre - EDGE
-        return on_lattice(maps, images.shape[-1], first=first, spacing=1, factor=FACTOR)
+        return on_lattice(maps, images.shape[-1], first=first, spacing=1)
 
     return describe
