@@ -106,7 +106,7 @@ class KnownDescriber:
 
     ``title``: to read; ``about``: the first sentence of its documentation; ``packages``: what it
     needs beyond the project's own dependencies; ``weights``: what file of weights it needs, None
-    for none.
+    for none; ``slow``: whether an image takes many times as long as a SmallNet.
     """
 
     name: str
@@ -114,6 +114,7 @@ class KnownDescriber:
     about: str
     packages: tuple[str, ...]
     weights: str | None
+    slow: bool
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -135,6 +136,7 @@ def known_describers() -> dict[str, KnownDescriber]:
             about,
             getattr(module, "PACKAGES", ()),
             getattr(module, "WEIGHTS", None),
+            getattr(module, "SLOW", False),
         )
         found[known.name] = known
     return found

@@ -161,7 +161,7 @@ class LearningCurveSpec(Strict):
 class DescribersSpec(Strict):
     """Which describers stand beside DVE, and what their landmarks are learned and tested on.
 
-    ``which``: those that need nothing but the project itself, or all that are installed.
+    ``which``: the quick ones that need nothing but the project itself, or all that are installed.
     ``benchmarks``: whose landmarks; ``annotations``: of the last of them, also learned from so many
     annotated images. ``images``: at most so many faces are matched, since some describers are slow.
     ``regressor``: values in place of the profile's.

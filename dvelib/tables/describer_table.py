@@ -44,12 +44,11 @@ class DescriberTable(StudyTable):
     @cached_property
     def describers(self) -> dict[str, Describer]:
         """By label, in the order of the table: DVE, then the others by name."""
-        wanted = self.study.profile.describers.which
-        known = known_describers().values()
+        core = self.study.profile.describers.which == "core"
         chosen = [
-            k
-            for k in known
-            if not k.weights and not (k.packages if wanted == "core" else k.missing)
+            known
+            for known in known_describers().values()
+            if not known.weights and not ((known.packages or known.slow) if core else known.missing)
         ]
         others = {k.title: open_describer(k.name, device=self.device) for k in chosen}
         return self.first_seed | others

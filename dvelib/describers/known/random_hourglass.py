@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from dvelib.augment import normalise
 from dvelib.describers.known.random_smallnet import random_network
 
-__all__ = ["TITLE", "make_describer"]
+__all__ = ["SLOW", "TITLE", "make_describer"]
 
 TITLE = "hourglass, random weights"
+SLOW = True
 MULTIPLE = 32  # pixels: its input is halved five times
 
 
