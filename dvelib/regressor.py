@@ -152,10 +152,9 @@ def _largest_responses(descriptors: Tensor, filters: Tensor) -> tuple[Tensor, ..
     """Rows, cells and values of the responses near their row's peak, and the peaks ``[B*C]``."""
     batch, _, cells = descriptors.shape
     channels = len(filters)
-    # The weights of all omitted responses add up to less than the rounding error.
-    depth = math.log(cells / torch.finfo(filters.dtype).eps)
     step = max(1, _TILE_ELEMENTS // cells)
     tile = filters.new_empty(min(step, channels), cells)
+    depth = _depth(tile)
     peaks = filters.new_empty(batch * channels)
     found, values = [], []
     for first in range(0, batch * channels, channels):

@@ -1,19 +1,23 @@
-"""Describers turn images into maps of descriptors; a trained embedding is one of them."""
+"""Describers turn images into maps of descriptors; a trained embedding is one of them.
 
-from dvelib.describers.describer import (
-    Describer,
-    is_describer,
-    known_describers,
-    open_describer,
-    title_of,
-    wrap_describer,
-)
+Names from here are imported where they are first asked for, so that planning a study does not
+import PyTorch.
+"""
 
-__all__ = [
-    "Describer",
-    "is_describer",
-    "known_describers",
-    "open_describer",
-    "title_of",
-    "wrap_describer",
-]
+from importlib import import_module
+
+_PLACES = {
+    "Describer": "describer",
+    "is_describer": "describer",
+    "known_describers": "catalogue",
+    "open_describer": "describer",
+    "title_of": "describer",
+    "wrap_describer": "describer",
+}
+__all__ = list(_PLACES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

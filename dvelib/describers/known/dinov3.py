@@ -16,7 +16,7 @@ __all__ = ["PACKAGES", "TITLE", "WEIGHTS", "make_describer"]
 TITLE = "DINOv3, ViT-S/16"
 PACKAGES = ("timm",)
 MODEL = "vit_small_patch16_dinov3"
-WEIGHTS = f"a .pth or .safetensors file of timm's {MODEL}"
+WEIGHTS = "a .pth or .safetensors file of timm's vit_small_patch16_dinov3"
 
 
 def make_describer(device: torch.device, weights: Path):
