@@ -21,6 +21,7 @@ from torch import Tensor
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.describers.catalogue import installed_version, known_describers
+from dvelib.describers.resampling import cells
 
 __all__ = [
     "Describer",
@@ -86,7 +87,7 @@ class FunctionDescriber:
     def __call__(self, images: Tensor) -> Tensor:
         """As in `Describer`; raises StudyError where the function returns anything else."""
         maps = _maps(self.function, images.to(self.device), self.name).to(self.device)
-        wanted = self.dimension, _cells(images.shape[-1], self.stride)
+        wanted = self.dimension, cells(images.shape[-1], self.stride)
         if (maps.shape[1], maps.shape[2]) != wanted:
             raise StudyError(
                 f"the describer {self.name} returned maps {list(maps.shape)} of images "
@@ -170,11 +171,11 @@ def wrap_describer(
         grey = torch.full((1, 3, side, side), 128, dtype=torch.uint8, device=where)
         maps = _maps(function, grey, name)
     stride = stride or getattr(function, "stride", None) or _whole_stride(name, side, maps)
-    if _cells(side, stride) != maps.shape[2]:
+    if cells(side, stride) != maps.shape[2]:
         raise StudyError(
             f"the describer {name} returned maps of {maps.shape[2]} cells a side for images of "
             f"{side} pixels, which does not fit its stride of {stride}: at that stride there are "
-            f"{_cells(side, stride)}"
+            f"{cells(side, stride)}"
         )
     return FunctionDescriber(function, name, maps.shape[1], stride, where, digest, title or name)
 
@@ -240,19 +241,14 @@ def _made(entry: str, function: Callable, choices: dict[str, object]) -> Functio
 
 
 def _whole_stride(name: str, side: int, maps: Tensor) -> int:
-    cells = maps.shape[2]
-    if side % cells:
+    count = maps.shape[2]
+    if side % count:
         raise StudyError(
-            f"the describer {name} returned maps of {cells} cells a side for images of {side} "
-            f"pixels: {cells} does not divide {side}, so say how many pixels lie between two cells "
+            f"the describer {name} returned maps of {count} cells a side for images of {side} "
+            f"pixels: {count} does not divide {side}, so say how many pixels lie between two cells "
             f"(an attribute stride of the function)"
         )
-    return side // cells
-
-
-def _cells(side: int, stride: int) -> int:
-    """Cells of a lattice whose first cell is pixel 0."""
-    return -(-side // stride)
+    return side // count
 
 
 def _maps(function: Function, images: Tensor, name: str) -> Tensor:

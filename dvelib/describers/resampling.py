@@ -7,11 +7,14 @@ lattice, so that all describers answer on the same cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["LATTICE", "enlarge", "on_lattice"]
+__all__ = ["LATTICE", "cells", "enlarge", "mirrored", "on_lattice", "one_by_one"]
 
 LATTICE = 2  # pixels from one cell to the next, as of the published networks
 
@@ -40,3 +43,20 @@ def enlarge(images: Tensor, factor: int) -> Tensor:
     if factor == 1:
         return images
     return F.interpolate(images, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def mirrored(images: Tensor, multiple: int) -> Tensor:
+    """Images ``[B,3,S,S]``, mirrored on the right and below until S is a multiple."""
+    more = -images.shape[-1] % multiple
+    return F.pad(images, [0, more, 0, more], mode="reflect")
+
+
+def one_by_one(describe: Callable[[np.ndarray], np.ndarray], images: Tensor) -> Tensor:
+    """Maps ``[B,D,h,w]`` by a function of one image ``[S,S,3]`` uint8 to a map ``[h,w,D]``."""
+    maps = np.stack([describe(image) for image in images.permute(0, 2, 3, 1).cpu().numpy()])
+    return torch.from_numpy(maps).permute(0, 3, 1, 2).to(images.device)
+
+
+def cells(side: int, stride: int = LATTICE) -> int:
+    """How many cells a side has a lattice whose first cell is pixel 0."""
+    return -(-side // stride)

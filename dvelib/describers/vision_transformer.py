@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dvelib.describers.hypercolumns import imagenet_colours
-from dvelib.describers.resampling import on_lattice
+from dvelib.describers.resampling import mirrored, on_lattice
 from dvelib.describers.weights_file import load_weights
 
 __all__ = ["patch_features"]
@@ -32,15 +32,13 @@ def patch_features(model: str, device: torch.device, weights: Path) -> Callable[
     patch = network.patch_embed.patch_size[0]
 
     def describe(images: Tensor) -> Tensor:
-        side = images.shape[-1]
-        more = -side % PIXELS
-        whole = F.pad(images.float() / 255, [0, more, 0, more], mode="reflect")
-        cells = (side + more) // PIXELS
-        large = F.interpolate(whole, size=cells * patch, mode="bilinear", align_corners=False)
+        whole = mirrored(images.float() / 255, PIXELS)
+        count = whole.shape[-1] // PIXELS
+        large = F.interpolate(whole, size=count * patch, mode="bilinear", align_corners=False)
         tokens = network.forward_features(imagenet_colours(large))
         tokens = tokens[:, network.num_prefix_tokens :]
-        maps = tokens.mT.unflatten(2, (cells, cells))
+        maps = tokens.mT.unflatten(2, (count, count))
         unit = F.normalize(maps, dim=1)
-        return on_lattice(unit, side, first=(PIXELS - 1) / 2, spacing=PIXELS)
+        return on_lattice(unit, images.shape[-1], first=(PIXELS - 1) / 2, spacing=PIXELS)
 
     return describe

@@ -24,6 +24,7 @@ from dvelib.common.files import atomic_path
 from dvelib.common.markup import fill
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.synthetic_dataset import render_split
+from dvelib.describers.resampling import cells
 from dvelib.plots.images import descriptor_colours
 
 __all__ = ["DEFAULT", "live_page", "write_live_page"]
@@ -83,7 +84,7 @@ def live_page(
     first = next(iter(embeddings.values()))
     data = {
         "side": small.shape[-1],
-        "cells": -(-small.shape[-1] // first.stride),
+        "cells": cells(small.shape[-1], first.stride),
         "stride": first.stride,
         "shown": large.shape[-1],
         "embeddings": parts,

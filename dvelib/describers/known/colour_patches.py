@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.describers.resampling import LATTICE
+from dvelib.describers.resampling import LATTICE, cells
 
 __all__ = ["TITLE", "make_describer"]
 
@@ -20,10 +20,9 @@ def make_describer():
     """Descriptors of 147 numbers, grey at zero; beyond the border the image is mirrored."""
 
     def describe(images: Tensor) -> Tensor:
-        side = images.shape[-1]
         padded = F.pad(images.float() / 255 - 0.5, [SIDE // 2] * 4, mode="reflect")
         patches = F.unfold(padded, SIDE, stride=LATTICE)  # [B,3*49,H*H]
-        cells = -(-side // LATTICE)
-        return patches.view(len(images), -1, cells, cells)
+        count = cells(images.shape[-1])
+        return patches.view(len(images), -1, count, count)
 
     return describe

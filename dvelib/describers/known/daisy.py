@@ -7,11 +7,10 @@ stereo", PAMI 2010.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.describers.resampling import on_lattice
+from dvelib.describers.resampling import on_lattice, one_by_one
 
 __all__ = ["TITLE", "make_describer"]
 
@@ -30,9 +29,7 @@ def make_describer():
         return daisy(grey, step=STEP, radius=RADIUS, **RINGS)
 
     def describe(images: Tensor) -> Tensor:
-        pictures = images.permute(0, 2, 3, 1).cpu().numpy()
-        maps = torch.from_numpy(np.stack([one(image) for image in pictures])).permute(0, 3, 1, 2)
-        maps = F.normalize(maps.to(images.device), dim=1)
+        maps = F.normalize(one_by_one(one, images), dim=1)
         return on_lattice(maps, images.shape[-1], first=0, spacing=STEP)
 
     return describe

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.describers.resampling import on_lattice
+from dvelib.describers.resampling import mirrored, on_lattice
 
 __all__ = ["PACKAGES", "TITLE", "make_describer"]
 
@@ -34,8 +34,7 @@ def make_describer(device: torch.device):
     network = network.to(device).eval()
 
     def describe(images: Tensor) -> Tensor:
-        more = -images.shape[-1] % MULTIPLE
-        padded = F.pad(images.float() / 255, [0, more, 0, more], mode="reflect")
+        padded = mirrored(images.float() / 255, MULTIPLE)
         maps = F.normalize(network.heatmap_and_dense_descriptors(padded)[1], dim=1)
         return on_lattice(maps, images.shape[-1], first=0, spacing=1)
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dvelib.describers.hypercolumns import hypercolumns
-from dvelib.describers.resampling import LATTICE, enlarge
+from dvelib.describers.resampling import cells, enlarge, mirrored
 
 __all__ = ["PACKAGES", "TITLE", "make_describer"]
 
@@ -33,18 +32,15 @@ def make_describer(device: torch.device):
     network = network.to(device).eval()
 
     def describe(images: Tensor) -> Tensor:
-        side = images.shape[-1]
-        large = enlarge(images, FACTOR)
-        more = -large.shape[-1] % MULTIPLE
         # Its own colours: 127 is zero, 128 one.
-        x = F.pad((255 * large - 127) / 128, [0, more, 0, more], mode="reflect")
-        x = network._swish(network._bn0(network._conv_stem(x)))
+        whole = mirrored((255 * enlarge(images, FACTOR) - 127) / 128, MULTIPLE)
+        x = network._swish(network._bn0(network._conv_stem(whole)))
         layers = []
         for number, block in enumerate(network._blocks[: BLOCKS[-1] + 1]):
             x = block(x)
             if number in BLOCKS:
                 layers.append(x)
-        cells = -(-side // LATTICE)
-        return hypercolumns(layers, side + more // FACTOR, FACTOR)[:, :, :cells, :cells]
+        count = cells(images.shape[-1])
+        return hypercolumns(layers, whole.shape[-1] // FACTOR, FACTOR)[:, :, :count, :count]
 
     return describe

@@ -6,10 +6,9 @@ Source: Dalal and Triggs, "Histograms of oriented gradients for human detection"
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from dvelib.describers.resampling import on_lattice
+from dvelib.describers.resampling import on_lattice, one_by_one
 
 __all__ = ["TITLE", "make_describer"]
 
@@ -35,9 +34,7 @@ def make_describer():
         return blocks.reshape(*blocks.shape[:2], -1)
 
     def describe(images: Tensor) -> Tensor:
-        pictures = images.permute(0, 2, 3, 1).cpu().numpy()
-        maps = torch.from_numpy(np.stack([one(image) for image in pictures])).permute(0, 3, 1, 2)
-        maps = maps.to(images.device)
+        maps = one_by_one(one, images)
         first = CELL * CELLS / 2 - 0.5 - edge  # the middle of the first block
         return on_lattice(maps, images.shape[-1], first=first, spacing=CELL)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dvelib.augment import normalise
 from dvelib.describers.known.random_smallnet import random_network
+from dvelib.describers.resampling import cells, mirrored
 
 __all__ = ["SLOW", "TITLE", "make_describer"]
 
@@ -21,10 +21,7 @@ def make_describer(device: torch.device):
     network = random_network("hourglass").to(device)
 
     def describe(images: Tensor) -> Tensor:
-        side = images.shape[-1]
-        more = -side % MULTIPLE
-        padded = F.pad(normalise(images.float()), [0, more, 0, more], mode="reflect")
-        cells = -(-side // 2)
-        return network(padded)[:, :, :cells, :cells]
+        count = cells(images.shape[-1])
+        return network(mirrored(normalise(images.float()), MULTIPLE))[:, :, :count, :count]
 
     return describe

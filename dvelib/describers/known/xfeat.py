@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dvelib.describers.resampling import enlarge, on_lattice
+from dvelib.describers.resampling import enlarge, mirrored, on_lattice
 
 __all__ = ["PACKAGES", "TITLE", "make_describer"]
 
@@ -30,9 +30,7 @@ def make_describer(device: torch.device):
         network = XFeat().net.to(device).eval()
 
     def describe(images: Tensor) -> Tensor:
-        large = enlarge(images, FACTOR)
-        more = -large.shape[-1] % MULTIPLE
-        maps = network(F.pad(large, [0, more, 0, more], mode="reflect"))[0]
+        maps = network(mirrored(enlarge(images, FACTOR), MULTIPLE))[0]
         unit = F.normalize(maps, dim=1)
         first = (STRIDE - 1) / 2
         return on_lattice(unit, images.shape[-1], first=first, spacing=STRIDE, factor=FACTOR)
