@@ -22,7 +22,7 @@ from dvelib.common.errors import StudyError
 from dvelib.data import SYNTHETIC, FaceDataset, open_dataset
 from dvelib.data.fetching import download
 from dvelib.data.places import folder_of
-from dvelib.describers import Describer, is_describer, open_describer
+from dvelib.describers import Describer, folder_name, is_describer, open_describer
 from dvelib.evaluation.intervals import uncertainty
 from dvelib.evaluation.landmark_errors import (
     NORMALISATIONS,
@@ -171,7 +171,7 @@ def regress(
         settings = {"lower_rate_from": published_drops(settings["epochs"])} | settings
     data = {"name": name, "train_images": train_images, "test_images": test_images}
     values = {
-        "embedding": _name(describer),
+        "embedding": folder_name(describer),
         "benchmark": name if name in BENCHMARKS else None,
         "data": data,
     }
@@ -185,13 +185,6 @@ def regress(
 
 def _opened(describer: Describer | Path | str) -> Describer:
     return open_embedding(describer) if isinstance(describer, str | Path) else describer
-
-
-def _name(describer: Describer) -> str:
-    """The folder of an embedding; the name and the digest of another describer."""
-    if isinstance(describer, Embedding):
-        return describer.folder.name
-    return f"{describer.name}-{describer.digest}"
 
 
 def _errors(

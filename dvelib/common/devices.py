@@ -1,12 +1,15 @@
-"""The device that a computation runs on, and the precision that pays off there."""
+"""The device that a computation runs on, its threads, and the precision that pays off there."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from dvelib.common.errors import StudyError
 
-__all__ = ["autocast_type", "has_fast_bfloat16", "resolve_device"]
+__all__ = ["autocast_type", "cpu_threads", "has_fast_bfloat16", "resolve_device"]
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -43,3 +46,14 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     except AttributeError:
         return False
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside this block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,6 +8,7 @@ from importlib import import_module
 
 _PLACES = {
     "Describer": "describer",
+    "folder_name": "describer",
     "is_describer": "describer",
     "known_describers": "catalogue",
     "open_describer": "describer",

@@ -26,6 +26,7 @@ from dvelib.describers.resampling import cells
 __all__ = [
     "Describer",
     "FunctionDescriber",
+    "folder_name",
     "is_describer",
     "open_describer",
     "title_of",
@@ -140,6 +141,12 @@ def open_describer(
 def title_of(describer: Describer) -> str:
     """What to call a describer in tables and figures: its ``title``, or its name."""
     return getattr(describer, "title", None) or describer.name
+
+
+def folder_name(describer: Describer) -> str:
+    """The name of an embedding's folder; the name and the digest of another describer."""
+    folder = getattr(describer, "folder", None)
+    return f"{describer.name}-{describer.digest}" if folder is None else folder.name
 
 
 def is_describer(entry: str) -> bool:

@@ -34,9 +34,8 @@ def ship(study: Study, target: Path = WEIGHTS_FOLDER) -> list[Path]:
         # The predictions on the benchmark's own test faces are the study's.
         found = np.load(sources[name] / storage.PREDICTIONS)
         np.save(target / name / storage.PREDICTIONS, found[:0])
-        count = found.shape[1]
-        numbers = tuple(map(str, range(1, count + 1)))  # as 300-W counts them
-        write_names(target / name, landmark_names(count) or numbers)
+        if names := landmark_names(found.shape[1]):
+            write_names(target / name, names)
     return [target / name for name in sources]
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor, finished, load_embedding
-from dvelib.common.devices import resolve_device
+from dvelib.common.devices import cpu_threads, resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import record_failure
 from dvelib.study.plan import Row, Study
@@ -90,12 +88,9 @@ def _train_with_earlier(study: Study, name: str) -> None:
 @contextmanager
 def _recorded(study: Study, folder: Path, what: str) -> Iterator[None]:
     """Use the profile's threads, and write the reason of a failure into the folder."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(study.profile.threads)
-    try:
-        yield
-    except StudyError as error:
-        record_failure(folder, what, str(error))
-        raise
-    finally:
-        torch.set_num_threads(before)
+    with cpu_threads(study.profile.threads):
+        try:
+            yield
+        except StudyError as error:
+            record_failure(folder, what, str(error))
+            raise

@@ -55,6 +55,11 @@ class RowSpec(Strict):
         return network_label(self.architecture, self.dimension, self.exchange) + self._trained
 
     @property
+    def label_without_pairs(self) -> str:
+        """The label of the row's learning curve: SmallNet 64-d with exchange."""
+        return self.model_copy(update={"pairs": None}).label
+
+    @property
     def label_without_exchange(self) -> str:
         """The label without the exchange: SmallNet 64-d, fine-tuned, 5 images annotated."""
         network = network_label(self.architecture, self.dimension, None)

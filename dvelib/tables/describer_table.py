@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import torch
-
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec
-from dvelib.checkpoints.storage import Embedding, TrainedRegressor
+from dvelib.common.devices import cpu_threads
 from dvelib.data import FaceDataset
-from dvelib.describers import Describer, known_describers, open_describer
+from dvelib.describers import Describer, folder_name, known_describers, open_describer
 from dvelib.describers.timing import milliseconds_per_image
 from dvelib.evaluation.dense_errors import dense_errors
 from dvelib.evaluation.landmark_errors import landmark_errors, mean_shape_errors
@@ -86,41 +84,30 @@ class DescriberTable(StudyTable):
     def _spec(self) -> EmbeddingSpec:
         return next(iter(self.first_seed.values())).spec
 
-    def benchmark_faces(self, benchmark: str, split: str) -> FaceDataset:
-        """The faces of a benchmark at the size of this table."""
-        return self.study.benchmark_faces(benchmark, split, self._spec)
-
     def _landmark_statistics(self, benchmark: str, annotations: int | None) -> LandmarkStatistics:
-        train, test = (self.benchmark_faces(benchmark, split) for split in ("train", "test"))
-        errors = {
-            label: [landmark_errors(self.regressor(label, benchmark, annotations).predicted, test)]
-            for label in self.describers
-        }
+        train, test = (
+            self.study.benchmark_faces(benchmark, split, self._spec) for split in ("train", "test")
+        )
+        errors = {}
+        for label, describer in self.describers.items():
+            spec = self._regressor_spec(describer, benchmark, annotations)
+            folder = self.study.regressor_folder(self.study.regressor_name(spec))
+            with cpu_threads(self.study.profile.threads):
+                trained = learn_landmarks(spec, describer, train, test, folder)
+            errors[label] = [landmark_errors(trained.predicted, test)]
         measure = landmark_measure(benchmark, annotations)
         return LandmarkStatistics(errors, mean_shape_errors(train, test), measure)
-
-    def regressor(self, label: str, benchmark: str, annotations: int | None) -> TrainedRegressor:
-        """The landmark regressor of a describer, trained if it is not there."""
-        describer = self.describers[label]
-        spec = self._regressor_spec(describer, benchmark, annotations)
-        folder = self.study.regressor_folder(self.study.regressor_name(spec))
-        train, test = (self.benchmark_faces(benchmark, split) for split in ("train", "test"))
-        torch.set_num_threads(self.study.profile.threads)
-        return learn_landmarks(spec, describer, train, test, folder)
 
     def _regressor_spec(
         self, describer: Describer, benchmark: str, annotations: int | None
     ) -> RegressorSpec:
         profile = self.study.profile
         row = self.rows_with_results[0].spec.model_copy(update={"annotations": annotations})
-        name = (
-            describer.folder.name
-            if isinstance(describer, Embedding)
-            else f"{describer.name}-{describer.digest[:10]}"
-        )
         more = profile.describers.regressor.model_dump(exclude_unset=True)
         where = f"params/profiles/{self.study.name}.yaml"
-        return profile.regressor_spec(benchmark, row, name, profile.seeds[0], where, more)
+        return profile.regressor_spec(
+            benchmark, row, folder_name(describer), profile.seeds[0], where, more
+        )
 
     def _measure_effects(self) -> tuple[Effect, ...]:
         """Each describer's error less DVE's, the last row's: above zero, DVE is better."""
@@ -147,8 +134,10 @@ class DescriberTable(StudyTable):
     def milliseconds(self) -> dict[str, float]:
         """By label, the time of an image in a batch, the smallest of a few repeats."""
         images = self.test_faces.cropped(slice(TIMED_IMAGES))
-        torch.set_num_threads(self.study.profile.threads)
-        return {label: milliseconds_per_image(d, images) for label, d in self.describers.items()}
+        with cpu_threads(self.study.profile.threads):
+            return {
+                label: milliseconds_per_image(d, images) for label, d in self.describers.items()
+            }
 
     def facts_of_row(self, label: str) -> dict[str, object]:
         """Stride and milliseconds of a row; nothing of one that the profile does not run."""

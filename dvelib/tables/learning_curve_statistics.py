@@ -54,7 +54,7 @@ def _series(
 
 
 def _without_pairs(row: RowSpec | None) -> str:
-    return "" if row is None else row.model_copy(update={"pairs": None}).label
+    return "" if row is None else row.label_without_pairs
 
 
 def _trend(

@@ -12,7 +12,16 @@ from dvelib.tables.learning_curve_statistics import ERROR
 from dvelib.tables.learning_curve_table import LearningCurveTable
 from dvelib.tables.results import Trend
 
-__all__ = ["MEASURES", "comparison", "crossings", "curves", "reached", "trends_frame"]
+__all__ = [
+    "MEASURES",
+    "comparison",
+    "crossings",
+    "curves",
+    "printed",
+    "reach",
+    "reached",
+    "trends_frame",
+]
 
 # The measures that are drawn, by name, with the titles of their panels.
 MEASURES = {
@@ -34,7 +43,7 @@ def curves(table: LearningCurveTable) -> pd.DataFrame:
     lines = []
     for row in table.rows_with_results:
         spec = row.spec
-        label = spec.model_copy(update={"pairs": None}).label
+        label = spec.label_without_pairs
         for measure, title in MEASURES.items():
             number = table.statistics.number(row.label, measure)
             about = (label, spec.dimension, spec.exchange, title, spec.pairs)
@@ -47,7 +56,7 @@ def printed(table: LearningCurveTable) -> pd.DataFrame:
     """label, dimension, exchange, measure, error: the paper's errors after its whole training."""
     lines = {}
     for row in table.rows_with_results:
-        label = row.spec.model_copy(update={"pairs": None}).label
+        label = row.spec.label_without_pairs
         for measure, title in MEASURES.items():
             if (error := row.published.get(PRINTED[measure])) is not None:
                 lines[label, row.spec.dimension, row.spec.exchange, title] = error
