@@ -2,8 +2,9 @@
 
 ``outputs/published/<profile>/`` gets the results of each table, a README with numbers to read, all
 numbers in ``results.csv``, verdicts on the paper's claims in ``claims.md`` and, for drawn faces,
-one figure. ``outputs/published/crowd.png`` shows the synthetic faces. The project's README shows
-the numbers of one study between markers, written from those files alone.
+one figure. ``outputs/published/crowd.png`` shows the synthetic faces, and
+``outputs/published/findings`` the findings on real faces with a figure each. The project's README
+shows the numbers of one study between markers, written from those files alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dvelib.data import FaceDataset
 from dvelib.data.synthetic_dataset import render_split
 from dvelib.evaluation.examples import example_matches
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
+from dvelib.pages.findings import write_findings
 from dvelib.pages.numbers_csv import numbers_csv
 from dvelib.pages.readme import MATCHING, results_text, speed_text, summary_text
 from dvelib.pages.verdicts import claims_text, judge
@@ -67,6 +69,8 @@ def publish(study: Study) -> Path:
     crowd = render_split("train", 0, 48, size=96).images
     _save(faces_grid(crowd, columns=16), PUBLISHED / "crowd.png")
     write_texts(folder, f"# {study.profile.title}\n\n{picture}")
+    if study.name == LEADING[0]:
+        write_findings(PUBLISHED / "findings", study.name)
     _write(README, MARKED.sub(lambda m: m[1] + leading_results() + m[2], README.read_text()))
     return folder
 
