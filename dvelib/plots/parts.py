@@ -109,7 +109,7 @@ def picture_axes(
 
 def draw(axis: Axes, picture: np.ndarray) -> None:
     """Draw a picture ``[S,S,3]`` with the centre of pixel (0, 0) at the origin."""
-    axis.imshow(picture, interpolation="nearest")
+    axis.imshow(picture, interpolation="none")  # so that SVG holds the pixels as they are
     height, width = picture.shape[:2]
     axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
