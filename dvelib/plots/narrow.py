@@ -5,7 +5,6 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter
 
 from dvelib.plots.parts import legend_below
 
@@ -38,10 +37,10 @@ def make_narrow(figure: Figure) -> None:
 
 
 def _break_labels(axis: Axes) -> None:
-    formatter = axis.yaxis.get_major_formatter()
-    if isinstance(formatter, FixedFormatter):
-        labels = [_in_two_lines(label) for label in formatter.seq]
-        axis.set_yticks(axis.get_yticks(), labels, fontsize=9)
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    broken = [_in_two_lines(label) for label in labels]
+    if broken != labels:
+        axis.set_yticks(axis.get_yticks(), broken, fontsize=9)
 
 
 def _in_two_lines(label: str) -> str:
@@ -55,13 +54,10 @@ def _in_two_lines(label: str) -> str:
 
 def _legend_below(figure: Figure) -> None:
     """Move the legend, wherever it is, below the panels."""
-    inside = [axis.get_legend() for axis in figure.axes]
-    legends = [*figure.legends, *(legend for legend in inside if legend is not None)]
-    handles = [handle for legend in legends for handle in legend.legend_handles]
-    names = [text.get_text() for legend in legends for text in legend.get_texts()]
+    first = figure.axes[0]
+    legends = [legend for legend in (*figure.legends, first.get_legend()) if legend is not None]
     for legend in legends:
         legend.remove()
-    for handle, name in zip(handles, names, strict=True):
-        handle.set_label(name)
-    if handles:
+    handles, _ = first.get_legend_handles_labels()
+    if legends and handles:
         legend_below(figure, handles)
