@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dvelib.common.markup import facts_html, figure_png, fill, plain_text, table_html
+from dvelib.common.markup import facts_html, plain_text, table_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,17 +17,18 @@ __all__ = ["definition_list", "say", "show", "show_table"]
 def show(figure: Figure, alt: str, caption: str | None = None) -> None:
     """Display a matplotlib figure as an HTML figure with a text alternative, and close it.
 
-    ``alt`` describes the figure for readers who cannot see it. The picture has twice the
-    resolution of the screen and is never wider than the page.
+    ``alt`` describes the figure for readers who cannot see it. It is SVG, sharp at
+    every size; a chart also has a narrow form for phones.
     Raises ValueError where ``alt`` is empty.
     """
     if not alt or not alt.strip():
         raise ValueError("a figure needs a text alternative: describe it in `alt`")
     from matplotlib import pyplot
 
-    png, width = figure_png(figure)
+    from dvelib.plots.svg import figure_html
+
+    page = figure_html(figure, alt, caption)
     pyplot.close(figure)
-    page = fill("figure", png=png, width=width, alt=alt, caption=caption)
     _display(page, f"[figure] {caption or alt}")
 
 

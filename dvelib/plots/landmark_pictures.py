@@ -78,9 +78,11 @@ def _prediction(axis: Axes, truth: np.ndarray, predicted: np.ndarray) -> None:
     """Rings, dots and the lines between them; small for many landmarks."""
     ring, dot, width = (46, 22, 1.2) if len(truth) <= FEW else (10, 5, 0.6)
     pairs = np.stack([truth, predicted], 1)
-    lines = LineCollection(pairs[_known(pairs)], color="black", linewidth=width, zorder=2)
-    lines.set_path_effects([withStroke(linewidth=2.4 * width, foreground="white")])
-    axis.add_collection(lines)
+    # White below black: the lines stand out from dark and from light pictures.
+    for colour, wide in (("white", 2.4 * width), ("black", width)):
+        axis.add_collection(
+            LineCollection(pairs[_known(pairs)], color=colour, linewidth=wide, zorder=2)
+        )
     _rings(axis, truth, ring, _TRUE, width)
     _marks(axis, predicted, dot, _PREDICTED, 0.7 * width)
     _note_outside(axis, predicted)
@@ -213,16 +215,16 @@ def _note_outside(axis: Axes, predicted: np.ndarray) -> None:
 
 def _rings(axis: Axes, points: np.ndarray, size: float, colour: str, width: float) -> None:
     """Hollow marks with white outlines, at the points inside the axis."""
-    axis.scatter(
-        *points[_inside(axis, points)].T,
-        s=size,
-        facecolor="none",
-        edgecolor=colour,
-        linewidth=width,
-        clip_on=False,
-        zorder=3,
-        path_effects=[withStroke(linewidth=2 * width, foreground="white")],
-    )
+    for edge, wide in (("white", 2 * width), (colour, width)):
+        axis.scatter(
+            *points[_inside(axis, points)].T,
+            s=size,
+            facecolor="none",
+            edgecolor=edge,
+            linewidth=wide,
+            clip_on=False,
+            zorder=3,
+        )
 
 
 def _marks(axis: Axes, points: np.ndarray, size: float, colour: str | tuple, width: float) -> None:

@@ -87,9 +87,11 @@ def chart_axes(
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend for the whole figure, in equal rows that fit its width."""
-    length = sum(_MARK + _LETTER * len(handle.get_label()) for handle in handles)
-    rows = math.ceil(length / figure.get_figwidth())
-    columns = math.ceil(len(handles) / rows)
+    lengths = [_MARK + _LETTER * len(handle.get_label()) for handle in handles]
+    width = figure.get_figwidth()
+    rows = math.ceil(sum(lengths) / width)
+    fitting = max(1, int(width / max(lengths)))
+    columns = min(math.ceil(len(handles) / rows), fitting)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
 
 
@@ -109,7 +111,7 @@ def picture_axes(
 
 def draw(axis: Axes, picture: np.ndarray) -> None:
     """Draw a picture ``[S,S,3]`` with the centre of pixel (0, 0) at the origin."""
-    axis.imshow(picture, interpolation="nearest")
+    axis.imshow(picture, interpolation="none")  # so that SVG holds the pixels as they are
     height, width = picture.shape[:2]
     axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
