@@ -67,7 +67,7 @@ def recorded(name: str, error: Errors, width: float = 0.002) -> TableResults:
     benchmark = table.benchmark
     return TableResults(
         table=name,
-        kind=table.notebook,
+        kind=table.kind,
         title=table.title,
         claim=table.claim,
         benchmark=benchmark and Benchmark(name=benchmark, title=BENCHMARK_TITLES[benchmark]),

@@ -72,15 +72,18 @@ class Study:
         params: Path = ROOT / "params",
         outputs: Path | str | None = None,
         without_data: bool = False,
+        also: str | None = None,
     ) -> Study:
         """Read and check a profile and its tables, and look up the data they need.
 
+        ``also``: a table that is read, too, where the profile does not list it.
         ``without_data``: what is wrong with a dataset is noted in ``missing``, and names of
         embeddings and regressors are not those they will have.
         Raises StudyError, one sentence, for anything wrong in the files or missing on disk.
         """
         spec = read_yaml(ProfileSpec, params / "profiles" / f"{profile}.yaml")
-        tables = {name: read_yaml(TableSpec, params / f"{name}.yaml") for name in spec.tables}
+        names = dict.fromkeys([*spec.tables, *([also] if also else [])])
+        tables = {name: read_yaml(TableSpec, params / f"{name}.yaml") for name in names}
         root = Path(data_root).expanduser().resolve() if data_root else None
         outputs = Path(outputs).expanduser().resolve() if outputs else ROOT / "outputs"
         missing = {} if without_data else None

@@ -100,9 +100,19 @@ RegressorSettings = _partial(
 )
 
 
+# What two rows of a table may differ by.
+Compared = Literal[
+    "exchange", "finetuned", "products", "dimension", "architecture", "annotations", "embedding"
+]
+
+
 class TableSpec(Strict):
     """One table, of the paper or of this study: ``params/<table>.yaml``.
 
+    ``notebook``: that makes it. ``kind``: tables of one kind test the same claims of the paper,
+    which name it (`dvelib.paper.claims`). ``claim``: the paper's, or the question of a table of
+    this study. ``compares``: which effects between rows (`dvelib.tables.effects`) the page shows;
+    the first of them is its finding.
     ``benchmark``: whose faces it is about, none for the faces that the profile matches on.
     ``measures``: matching errors, errors of landmarks regressed on the embeddings, or both of them
     after growing numbers of training pairs, which the profile lists: the learning curve. Or both
@@ -112,9 +122,11 @@ class TableSpec(Strict):
     """
 
     notebook: str
+    kind: str
     title: str
     published: str | None = None
     claim: str
+    compares: Annotated[tuple[Compared, ...], Field(strict=False)] = ()
     measures: Literal["matching", "landmarks", "learning curve", "describers"]
     benchmark: Literal[BENCHMARKS] | None = None
     recipes: dict[str, Settings] = {}
@@ -189,8 +201,9 @@ class ProfileSpec(Strict):
     ``annotation_seeds``. ``architectures``, ``dimensions``, ``finetuned_dimensions`` (the same if
     not given) and ``annotation_counts`` choose which rows of the tables run; ``learning_curve``
     after how many training pairs the learning curve measures them; ``describers`` what stands
-    beside DVE. ``threads``: CPU threads of one
-    training; trainings fill the machine side by side.
+    beside DVE. ``recipe_length``: which share of the steps that a table's recipes state they train
+    here; only tests shorten them. ``threads``: CPU threads of one training; trainings fill the
+    machine side by side.
     """
 
     title: str
@@ -210,6 +223,7 @@ class ProfileSpec(Strict):
     few_annotations: RegressorSettings = RegressorSettings()
     learning_curve: LearningCurveSpec | None = None
     describers: DescribersSpec | None = None
+    recipe_length: Annotated[float, Field(gt=0, le=1)] = 1.0
     benchmarks: dict[Literal[BENCHMARKS], BenchmarkSpec] = {}
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Positive = 1
@@ -242,7 +256,8 @@ class ProfileSpec(Strict):
         ``recipe``: values in place of the profile's.
         Raises StudyError naming the place and the key where the profile's values are wrong.
         """
-        values = self._embedding_values(row, self.embedding, *([recipe] if recipe else []))
+        layers = [self.embedding] if recipe is None else [self.embedding, self._shortened(recipe)]
+        values = self._embedding_values(row, *layers)
         if row.pairs:
             steps, rest = divmod(row.pairs, values.get("batch", 1))
             if rest:
@@ -252,6 +267,14 @@ class ProfileSpec(Strict):
                 )
             values = {**values, "epochs": None, "steps": steps}
         return validate(EmbeddingSpec, values | {"seed": seed}, f"{where}: embedding")
+
+    def _shortened(self, recipe: Settings) -> Settings:
+        """A recipe with its numbers of steps times `recipe_length`, each at least one."""
+        steps = recipe.model_dump(
+            include={"steps", "plain_steps", "early_steps"}, exclude_unset=True
+        )
+        short = {name: max(1, round(n * self.recipe_length)) for name, n in steps.items() if n}
+        return recipe.model_copy(update=short)
 
     def finetuned_spec(
         self, row: RowSpec, benchmark: str, parent: EmbeddingSpec, where: str

@@ -10,7 +10,6 @@ import pandas as pd
 
 from dvelib.checkpoints.storage import Embedding, load_embedding
 from dvelib.common.devices import resolve_device
-from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
 from dvelib.study.jobs import train_rows
 from dvelib.study.plan import Row, Study
@@ -24,8 +23,9 @@ __all__ = ["StudyTable", "interval_text"]
 class StudyTable(ABC):
     """One table of the study under one profile. `train` trains what it needs and is not there.
 
-    ``unit``: of its errors; ``test_units``: what they are means over; ``repeats``: what is
-    repeated. Raises StudyError where the profile does not have the table.
+    The profile need not list the table. ``unit``: of its errors; ``test_units``: what they are
+    means over; ``repeats``: what is repeated.
+    Raises StudyError where there is no such table, or where the profile lacks what it needs.
     """
 
     unit: str
@@ -42,10 +42,7 @@ class StudyTable(ABC):
         device: str = "auto",
     ):
         self.name = table
-        self.study = Study.load(profile, data_root, outputs=outputs)
-        if table not in self.study.tables:
-            known = ", ".join(self.study.tables)
-            raise StudyError(f"the profile {profile} has no table {table!r}; it has {known}")
+        self.study = Study.load(profile, data_root, outputs=outputs, also=table)
         self.spec = self.study.tables[table]
         self.rows = self.study.rows[table]
         self.device = resolve_device(device)
@@ -76,18 +73,31 @@ class StudyTable(ABC):
         """By label, the embedding of the first seed."""
         return {label: seeds[0] for label, seeds in self.embeddings.items()}
 
-    def row_twins(self, by: str) -> list[tuple[Row, Row]]:
-        """Rows without ``by`` (exchange or finetuned), each with the row that differs by it alone.
+    @property
+    def not_run(self) -> list[str]:
+        """Labels of the rows that this profile does not run."""
+        return [row.label for row in self.rows if not row.embeddings]
 
-        Only rows that this profile runs.
+    def main_effects(self, measure: str) -> list[Effect]:
+        """Measured effects of the first comparison of the page, those of most dimensions first."""
+        dimensions = {row.label: row.spec.dimension for row in self.rows}
+        found = [
+            effect
+            for effect in self.effects
+            if (effect.compares, effect.measure) == (*self.spec.compares[:1], measure)
+            and effect.measured
+        ]
+        return sorted(found, key=lambda effect: -dimensions[effect.second])
+
+    @property
+    def example_rows(self) -> tuple[str, str]:
+        """Labels of the two rows that examples show.
+
+        Those of the first main effect; where there is none, the table's first and last row.
         """
-        by_key = {_key(row): row for row in self.rows_with_results}
-        pairs = []
-        for row in self.rows_with_results:
-            twin = by_key.get(_key(row) - {(by, False)} | {(by, True)})
-            if not getattr(row.spec, by) and twin is not None:
-                pairs.append((row, twin))
-        return pairs
+        for effect in self.main_effects(self.statistics.measures[0].name):
+            return effect.first, effect.second
+        return self.rows_with_results[0].label, self.rows_with_results[-1].label
 
     @property
     @abstractmethod
@@ -136,14 +146,10 @@ class StudyTable(ABC):
         """How errors and effects change with the training pairs: of a learning curve alone."""
         return ()
 
-    def effects_of(self, compares: str, *measures: str) -> pd.DataFrame:
-        """Effects of one kind that this profile measured; see `effects_frame`.
-
-        ``measures``: these alone, by name; all where none is named.
-        """
-        dimensions = {row.label: row.spec.dimension for row in self.rows}
-        names = measures or tuple(measure.name for measure in self.statistics.measures)
-        return effects_frame(self.effects, dimensions, compares, names)
+    @property
+    def shown_effects(self) -> pd.DataFrame:
+        """The effects that the page shows; see `effects_frame`."""
+        return effects_frame(self.effects, self.rows, self.spec.compares)
 
 
 def interval_text(units: str, repeats: str, count: int) -> str:
@@ -152,7 +158,3 @@ def interval_text(units: str, repeats: str, count: int) -> str:
     if count == 1:
         return f"{over} of one seed; it does not include the variation between seeds"
     return f"{over} and {count} {repeats}"
-
-
-def _key(row: Row) -> frozenset[tuple[str, object]]:
-    return frozenset(row.spec.model_dump(exclude={"published"}).items())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import torch
 
 from dvelib.evaluation.dense_errors import ASPECT, error_map
+from dvelib.evaluation.examples import example_maps
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
 from dvelib.paper.published_since import PROTOCOLS as PROTOCOLS_SINCE
 from dvelib.paper.published_since import numbers_of
 from dvelib.tables.dense_statistics import DenseStatistics
 from dvelib.tables.describer_table import DescriberTable
+from dvelib.tables.frames import error_bars
 from dvelib.tables.measures import DENSE_ERROR, matching_measure
 
 __all__ = [
@@ -20,7 +23,8 @@ __all__ = [
     "cost",
     "dense_maps",
     "drawn_errors",
-    "place",
+    "example_colours",
+    "headline",
     "protocols_since",
     "published_since",
 ]
@@ -68,16 +72,14 @@ def beside_dve(table: DescriberTable, measure: str = ACROSS) -> pd.DataFrame:
 
 
 def drawn_errors(table: DescriberTable) -> pd.DataFrame:
-    """label, setting, error, low, high, kind: for `dvelib.plots.error_bars`, the best first."""
+    """Errors across identities and dense errors for `dvelib.plots.error_bars`, the best first."""
     shown = {"across identities": ACROSS, "dense, drawn faces": DENSE_ERROR.name}
     order = sorted(table.describers, key=lambda label: table.statistics.number(label, ACROSS).mean)
-    lines = []
-    for label in order:
-        for setting, measure in shown.items():
-            number = table.statistics.number(label, measure)
-            lines.append((label, setting, number.mean, number.low, number.high, "ours"))
-    columns = ["label", "setting", "error", "low", "high", "kind"]
-    return pd.DataFrame(lines, columns=columns)
+    return error_bars(
+        (label, setting, table.statistics.number(label, measure), None)
+        for label in order
+        for setting, measure in shown.items()
+    )
 
 
 def dense_maps(table: DescriberTable) -> dict[str, np.ndarray]:
@@ -109,11 +111,21 @@ def protocols_since() -> dict[str, str]:
     return {protocol.name: protocol.measured for protocol in PROTOCOLS_SINCE}
 
 
-def place(table: DescriberTable, measure: str = ACROSS) -> str:
-    """DVE's rank among the describers by one measure, in words."""
+def example_colours(table: DescriberTable) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The first faces ``[N,3,s,s]`` uint8, cropped, and by label their maps ``[N,D,H,W]``."""
+    found = {label: example_maps(d, table.test_faces) for label, d in table.describers.items()}
+    images, _ = next(iter(found.values()))
+    return images, {label: maps for label, (_, maps) in found.items()}
+
+
+def headline(table: DescriberTable, measure: str = ACROSS) -> str:
+    """DVE's rank among the describers by one measure, in a sentence."""
     dve = table.rows_with_results[-1].label
     errors = {label: table.statistics.number(label, measure).mean for label in table.describers}
     order = sorted(errors, key=errors.get)
     rank = order.index(dve) + 1
     best = f"; the best is {order[0]}, {errors[order[0]]:.2f} px" if rank > 1 else ""
-    return f"{dve} is number {rank} of {len(order)} with {errors[dve]:.2f} px{best}"
+    return (
+        f"Across identities at full resolution, {dve} is number {rank} of {len(order)} with "
+        f"{errors[dve]:.2f} px{best}."
+    )

@@ -7,7 +7,7 @@ which effects it does not measure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import pandas as pd
@@ -25,6 +25,7 @@ __all__ = [
     "BASELINE",
     "EMBEDDING",
     "PRODUCTS",
+    "change_text",
     "effects_frame",
     "measure_effect",
     "product_effects",
@@ -37,13 +38,14 @@ COMPARED = {"exchange": False, "finetuned": False, "architecture": "smallnet"}
 # Numbers that two rows may differ by: the row with the smallest is compared with the others.
 GROWING = ("dimension", "annotations", "pairs")
 BASELINE, EMBEDDING, PRODUCTS = "baseline", "embedding", "products"
-# Columns that hold the errors of the first and of the second row.
-COLUMNS = {
-    "exchange": ("without", "with"),
-    "finetuned": ("before", "after"),
-    PRODUCTS: ("raw", "cosine"),
-    "recipe": ("first recipe", "error"),
+# What changes from the first row to the second; see `change_text` for the others.
+CHANGES = {
+    "exchange": "exchange",
+    "finetuned": "fine-tuning",
+    PRODUCTS: "cosine in place of raw products",
+    "architecture": "an hourglass in place of a SmallNet",
 }
+NUMBERS = ["before", "after", "effect", "low", "high"]
 
 
 def row_pairs(rows: Sequence[RowSpec]) -> Iterator[tuple[str, RowSpec, RowSpec]]:
@@ -158,21 +160,36 @@ def measure_effect(first: pd.DataFrame, second: pd.DataFrame) -> EffectNumbers:
 
 
 def effects_frame(
-    effects: Sequence[Effect],
-    dimensions: Mapping[str, int],
-    compares: str,
-    measures: Collection[str],
+    effects: Iterable[Effect], rows: Sequence[Row], compares: Sequence[str]
 ) -> pd.DataFrame:
-    """The effects of one kind that were measured, a line each, for a table of a notebook.
+    """The effects of these kinds that were measured, a line each, for a table of a notebook.
 
-    ``dimensions``: by label of a row. Columns embedding, dimension, measure, the two errors by
-    the names of `COLUMNS`, effect, low, high.
+    Index: the change, the embedding before it, and the measure. Columns: the errors before and
+    after the change, the effect, and the ends of its interval.
     """
-    lines = [
-        (line.shared, dimensions[line.second], line.measure, m.before, m.after)
-        + (m.effect, m.low, m.high)
-        for line in effects
-        if (m := line.measured) and line.compares == compares and line.measure in measures
-    ]
-    columns = ["embedding", "dimension", "measure", *COLUMNS[compares], "effect", "low", "high"]
-    return pd.DataFrame(lines, columns=columns)
+    by_label = {row.label: row for row in rows}
+    found = [e for e in effects if e.measured and e.compares in compares]
+    found.sort(key=lambda effect: compares.index(effect.compares))
+    lines = {
+        (change_text(effect, by_label), effect.shared, effect.measure): effect.measured.model_dump(
+            include=set(NUMBERS)
+        )
+        for effect in found
+    }
+    index = pd.MultiIndex.from_tuples(lines, names=["change", "embedding", "measure"])
+    return pd.DataFrame(list(lines.values()), index, NUMBERS)
+
+
+def change_text(effect: Effect, rows: Mapping[str, Row]) -> str:
+    """How the second row of an effect differs from the first, as a noun: "exchange".
+
+    ``rows``: by label.
+    """
+    if effect.compares in CHANGES:
+        return CHANGES[effect.compares]
+    first, second = (rows[label].spec for label in (effect.first, effect.second))
+    if effect.compares == "dimension":
+        return f"going from {first.dimension} to {second.dimension} dimensions"
+    if effect.compares == "annotations":
+        return f"going from {first.annotations} to {second.annotations} annotated images"
+    return f"{second.embedding_label} as the embedding"

@@ -16,7 +16,7 @@ __all__ = ["FewAnnotationsTable", "RegressionTable", "comparability"]
 
 
 class RegressionTable(StudyTable):
-    """One table of landmark errors under one profile; its regressors have been trained.
+    """One table of landmark errors under one profile.
 
     All errors are percent of the inter-ocular distance, means over landmarks, images and then
     seeds. ``measure``: which of the published numbers they are; ``ddof``: of the deviation over

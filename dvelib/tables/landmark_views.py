@@ -9,46 +9,62 @@ from dvelib.data.landmark_names import FIVE_LANDMARKS, landmark_names
 from dvelib.evaluation.landmark_errors import MEAN_SHAPE, mean_shape
 from dvelib.study.plan import Row
 from dvelib.tables.effects import BASELINE
+from dvelib.tables.frames import error_bars, grouped
 from dvelib.tables.landmark_table import FewAnnotationsTable, RegressionTable
+from dvelib.tables.results import Number
+from dvelib.tables.sentences import change_sentences
 from dvelib.training.regressors import predict
 
 __all__ = [
     "comparison",
-    "error_bars",
     "errors_by_count",
     "example_faces",
     "few_comparison",
+    "finding_bars",
+    "headline",
     "landmark_shape",
     "mean_shape_note",
-    "reference_lines",
     "virtual_keypoints",
 ]
 
 GROUPS = ("best", "median", "worst")  # of example faces
 
 
+def headline(table: RegressionTable) -> str:
+    """The finding in sentences: what the table's first change does, and the best embedding."""
+    statistics = table.statistics
+    effects = table.main_effects(table.measure.name)
+    changes = change_sentences(table, effects, "landmark error")
+    best, trivial = statistics.number(statistics.best), statistics.mean_shape_number()
+    return (
+        f"{changes} Best: {statistics.best}, {best.mean:.2f} % of the inter-ocular distance (95 % "
+        f"interval {best.low:.2f} to {best.high:.2f}), where the mean training shape errs by "
+        f"{trivial.mean:.2f} %."
+    ).strip()
+
+
 def comparison(table: RegressionTable) -> pd.DataFrame:
     """Paper beside ours with its interval, a line for each row, then one for the mean shape."""
     lines = {row.label: _line(table, row) for row in table.rows}
-    trivial = table.statistics.mean_shape_number()
-    lines[MEAN_SHAPE.capitalize()] = {
-        ("ours", "error"): trivial.mean,
-        ("ours", "low"): trivial.low,
-        ("ours", "high"): trivial.high,
-    }
-    columns = pd.MultiIndex.from_tuples(next(iter(lines.values())))
-    return pd.DataFrame.from_dict(lines, orient="index").reindex(columns=columns)
+    lines[MEAN_SHAPE.capitalize()] = _ours(table.statistics.mean_shape_number())
+    return grouped(lines)
 
 
 def _line(table: RegressionTable, row: Row) -> dict[tuple[str, str], object]:
-    ours = table.statistics.number(row.label).model_dump() if row.embeddings else {}
+    line: dict[tuple[str, str], object]
+    line = {("paper", "error"): row.published.get(table.measure.name)}
+    if not row.embeddings:
+        return line
+    ours = table.statistics.number(row.label)
+    line |= _ours(ours) | {("seeds", "number"): ours.seeds}
+    return line if ours.spread is None else line | {("seeds", "spread"): ours.spread}
+
+
+def _ours(number: Number) -> dict[tuple[str, str], object]:
     return {
-        ("paper", "error"): row.published.get(table.measure.name),
-        ("ours", "error"): ours.get("mean"),
-        ("ours", "low"): ours.get("low"),
-        ("ours", "high"): ours.get("high"),
-        ("seeds", "number"): ours.get("seeds"),
-        ("seeds", "spread"): ours.get("spread"),
+        ("ours", "error"): number.mean,
+        ("ours", "low"): number.low,
+        ("ours", "high"): number.high,
     }
 
 
@@ -92,21 +108,18 @@ def errors_by_count(table: FewAnnotationsTable) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["embedding", "images", "error", "deviation", "kind"])
 
 
-def error_bars(table: RegressionTable) -> pd.DataFrame:
-    """label, setting, error, low, high, kind (ours or paper): for `dvelib.plots.error_bars`."""
-    lines, where = [], table.test_faces.title
-    for row in table.rows_with_results:
-        ours = table.statistics.number(row.label)
-        lines.append((row.label, where, ours.mean, ours.low, ours.high, "ours"))
-        if paper := row.published.get(table.measure.name):
-            lines.append((row.label, where, paper, paper, paper, "paper"))
-    columns = ["label", "setting", "error", "low", "high", "kind"]
-    return pd.DataFrame(lines, columns=columns)
-
-
-def reference_lines(table: RegressionTable) -> dict[str, float]:
-    """The error of the mean training shape, by its name."""
-    return {MEAN_SHAPE: table.statistics.mean_shape_number().mean}
+def finding_bars(table: RegressionTable) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Errors of the rows, and that of the mean training shape: for `dvelib.plots.error_bars`."""
+    errors = (
+        (
+            row.label,
+            table.test_faces.title,
+            table.statistics.number(row.label),
+            row.published.get(table.measure.name),
+        )
+        for row in table.rows_with_results
+    )
+    return error_bars(errors), {MEAN_SHAPE: table.statistics.mean_shape_number().mean}
 
 
 def landmark_shape(table: RegressionTable) -> dict[str, object]:

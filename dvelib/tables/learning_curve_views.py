@@ -17,6 +17,8 @@ __all__ = [
     "comparison",
     "crossings",
     "curves",
+    "headline",
+    "longest_trainings",
     "printed",
     "reach",
     "reached",
@@ -64,11 +66,30 @@ def printed(table: LearningCurveTable) -> pd.DataFrame:
     return pd.DataFrame([(*key, error) for key, error in lines.items()], columns=columns)
 
 
-def comparison(table: LearningCurveTable) -> pd.DataFrame:
-    """Errors by measure and number of pairs, a line for each embedding."""
-    wide = curves(table).pivot_table(
-        "error", index="label", columns=["measure", "pairs"], sort=False
+def headline(table: LearningCurveTable) -> str:
+    """From how many pairs on exchange has the lower error across identities, in a sentence."""
+    across = crossings(table).iloc[-1]
+    first, *_, last = table.pairs
+    return (
+        f"At {across.name} dimensions exchange has the lower error across identities "
+        f"{across.iloc[0]} (measured from {first:,} to {last:,} pairs)."
     )
+
+
+def comparison(table: LearningCurveTable) -> pd.DataFrame:
+    """Errors by measure and number of pairs, a line for each embedding.
+
+    Then a line for each answer that needs no network; its error is the same at all lengths.
+    """
+    points = curves(table)[["label", "measure", "pairs", "error"]]
+    answers = [
+        (reference.name.capitalize(), MEASURES[reference.measure], pairs, reference.mean)
+        for reference in table.statistics.references()
+        if reference.measure in MEASURES
+        for pairs in table.pairs
+    ]
+    points = pd.concat([points, pd.DataFrame(answers, columns=points.columns)])
+    wide = points.pivot_table("error", index="label", columns=["measure", "pairs"], sort=False)
     columns = [(title, pairs) for title in MEASURES.values() for pairs in table.pairs]
     return wide[columns].rename(columns=lambda c: f"{c:,}" if isinstance(c, int) else c)
 
@@ -137,6 +158,15 @@ def reach(trend: Trend, target: float) -> str:
     if end * 2**doublings > FARTHEST:
         return f"not within {FARTHEST:,} pairs"
     return f"about {_rounded(end * 2**doublings):,} pairs"
+
+
+def longest_trainings(table: LearningCurveTable) -> dict[str, pd.DataFrame]:
+    """By label, the losses of the longest training of each embedding."""
+    return {
+        row.label: table.first_seed[row.label].history
+        for row in table.rows_with_results
+        if row.spec.pairs == table.pairs[-1]
+    }
 
 
 def _rounded(pairs: float) -> int:

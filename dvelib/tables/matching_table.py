@@ -9,20 +9,19 @@ from dvelib.checkpoints.storage import Embedding
 from dvelib.data import FaceDataset
 from dvelib.evaluation.matching_errors import COSINE, PROTOCOLS, matching_errors
 from dvelib.tables.base import StudyTable
-from dvelib.tables.effects import product_effects
+from dvelib.tables.effects import PRODUCTS, product_effects
 from dvelib.tables.matching_statistics import MatchingStatistics, split_errors
 from dvelib.tables.results import Effect
 
-__all__ = ["FinetunedMatchingTable", "MatchingTable", "matching_statistics"]
+__all__ = ["MatchingTable", "matching_statistics"]
 
 
 class MatchingTable(StudyTable):
-    """One table of matching errors under one profile; its embeddings have been trained.
+    """One table of matching errors under one profile.
 
     All errors are pixels of a 70-px face, means over points, pairs and then seeds.
     """
 
-    protocols: tuple[str, ...] = PROTOCOLS
     unit, test_units = "px", "image pairs"
 
     def __init__(self, *arguments, **options):
@@ -40,6 +39,19 @@ class MatchingTable(StudyTable):
     def test_faces(self) -> FaceDataset:
         return self.faces_for(next(iter(self.first_seed.values())))
 
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The published protocol and full resolution; between them, where raw products are
+        compared with it, the published one by cosine."""
+        published, full = PROTOCOLS
+        return (published, COSINE, full) if PRODUCTS in self.spec.compares else PROTOCOLS
+
+    def _measure_effects(self) -> tuple[Effect, ...]:
+        effects = super()._measure_effects()
+        if PRODUCTS in self.spec.compares:
+            effects += product_effects(self.rows, self.statistics)
+        return effects
+
     @cached_property
     def statistics(self) -> MatchingStatistics:
         return matching_statistics(self.embeddings, self.faces_for, self.protocols)
@@ -56,13 +68,3 @@ def matching_statistics(
         for label, seeds in embeddings.items()
     }
     return MatchingStatistics(errors, protocols)
-
-
-class FinetunedMatchingTable(MatchingTable):
-    """Embeddings before and after fine-tuning, matched by raw products and by cosine."""
-
-    protocols = (PROTOCOLS[0], COSINE, PROTOCOLS[1])
-
-    def _measure_effects(self) -> tuple[Effect, ...]:
-        """Those of every table, and raw products beside cosine."""
-        return super()._measure_effects() + product_effects(self.rows, self.statistics)

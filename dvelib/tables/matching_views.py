@@ -6,13 +6,48 @@ import pandas as pd
 import torch
 
 from dvelib.evaluation.examples import example_images
-from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
+from dvelib.evaluation.matching_errors import COSINE, PROTOCOLS, SETTINGS
 from dvelib.study.plan import Row
+from dvelib.tables.frames import error_bars, grouped
 from dvelib.tables.matching_statistics import REFERENCES
 from dvelib.tables.matching_table import MatchingTable
 from dvelib.tables.measures import matching_measure
+from dvelib.tables.sentences import change_sentences, numbers_text, verb
 
-__all__ = ["comparison", "descriptor_maps", "error_bars", "reference_lines"]
+__all__ = ["comparison", "descriptor_maps", "finding_bars", "headline", "protocol_bars"]
+
+WITHIN, ACROSS = SETTINGS
+PUBLISHED, FULL = PROTOCOLS
+
+
+def headline(table: MatchingTable) -> str:
+    """The finding in sentences: what the table's first change does, and the best embedding."""
+    if COSINE in table.protocols:
+        return _raw_and_cosine(table)
+    effects = table.main_effects(matching_measure(ACROSS, FULL).name)
+    changes = change_sentences(table, effects, "error across identities")
+    errors = {
+        row.label: table.statistics.mean(row.label, FULL, ACROSS) for row in table.rows_with_results
+    }
+    best = min(errors, key=errors.get)
+    place = table.statistics.reference(FULL, ACROSS, REFERENCES[-1])
+    return (
+        f"{changes} Best: {best}, {errors[best]:.2f} px, where answering the same place errs by "
+        f"{place:.2f} px (full resolution)."
+    ).strip()
+
+
+def _raw_and_cosine(table: MatchingTable) -> str:
+    """What fine-tuning does within an identity, by raw products and by cosine."""
+    raw, cosine = (
+        table.main_effects(matching_measure(WITHIN, protocol).name)[:1]
+        for protocol in (PUBLISHED, COSINE)
+    )
+    text = change_sentences(table, raw, "error within an identity, by raw products,")
+    for effect in cosine:
+        does = verb(effect.measured)
+        text += f" By cosine it {does} it: {numbers_text(effect.measured, table.unit)}."
+    return text
 
 
 def comparison(table: MatchingTable) -> pd.DataFrame:
@@ -21,16 +56,11 @@ def comparison(table: MatchingTable) -> pd.DataFrame:
     lines = {row.label: _line(table, row) for row in table.rows}
     for method in REFERENCES:
         lines[method.capitalize()] = {
-            (protocol, setting): statistics.reference(protocol, setting, method)
+            (f"ours, {protocol}", setting): statistics.reference(protocol, setting, method)
             for protocol in table.protocols
             for setting in SETTINGS
         }
-    columns = [("paper", s) for s in SETTINGS]
-    columns += [(p, s) for p in table.protocols for s in SETTINGS]
-    columns += [("seeds", "number"), ("seeds", "spread")]
-    frame = pd.DataFrame.from_dict(lines, orient="index")
-    frame = frame.reindex(columns=pd.MultiIndex.from_tuples(columns))
-    return frame.rename(columns={p: f"ours, {p}" for p in table.protocols}, level=0)
+    return grouped(lines)
 
 
 def _line(table: MatchingTable, row: Row) -> dict[tuple[str, str], object]:
@@ -39,33 +69,51 @@ def _line(table: MatchingTable, row: Row) -> dict[tuple[str, str], object]:
         return line
     for protocol in table.protocols:
         for setting in SETTINGS:
-            line[protocol, setting] = table.statistics.mean(row.label, protocol, setting)
+            error = table.statistics.mean(row.label, protocol, setting)
+            line[f"ours, {protocol}", setting] = error
     line["seeds", "number"] = len(row.embeddings)
     if len(row.embeddings) > 1:
-        across = matching_measure(SETTINGS[1], PROTOCOLS[0])
+        across = matching_measure(ACROSS, PUBLISHED)
         line["seeds", "spread"] = table.statistics.number(row.label, across.name).spread
     return line
 
 
-def error_bars(table: MatchingTable, protocol: str) -> pd.DataFrame:
-    """label, setting, error, low, high, kind (ours or paper): for `dvelib.plots.error_bars`."""
-    lines = []
-    for row in table.rows_with_results:
-        for setting in SETTINGS:
-            ours = table.statistics.number(row.label, matching_measure(setting, protocol).name)
-            lines.append((row.label, setting, ours.mean, ours.low, ours.high, "ours"))
-            if paper := row.published.get(setting):
-                lines.append((row.label, setting, paper, paper, paper, "paper"))
-    columns = ["label", "setting", "error", "low", "high", "kind"]
-    return pd.DataFrame(lines, columns=columns)
+def finding_bars(table: MatchingTable) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
+    """Errors and reference lines of the headline, for `dvelib.plots.error_bars`.
+
+    Full resolution; in a table that compares raw products with cosine, both within an identity.
+    """
+    if COSINE not in table.protocols:
+        return protocol_bars(table, FULL)
+    return _bars(table, {f"{WITHIN}, {p}": (p, WITHIN) for p in (PUBLISHED, COSINE)})
 
 
-def reference_lines(table: MatchingTable, protocol: str) -> dict[str, dict[str, float]]:
-    """By method and setting, errors of the answers that need no network."""
-    return {
-        method: {s: table.statistics.reference(protocol, s, method) for s in SETTINGS}
+def protocol_bars(
+    table: MatchingTable, protocol: str
+) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
+    """Errors and reference lines under one protocol, for `dvelib.plots.error_bars`."""
+    return _bars(table, {setting: (protocol, setting) for setting in SETTINGS})
+
+
+def _bars(
+    table: MatchingTable, panels: dict[str, tuple[str, str]]
+) -> tuple[pd.DataFrame, dict[str, dict[str, float]]]:
+    """``panels``: by title, protocol and setting. The paper's errors are by its own protocol."""
+    errors = (
+        (
+            row.label,
+            title,
+            table.statistics.number(row.label, matching_measure(setting, protocol).name),
+            row.published.get(setting) if protocol == PUBLISHED else None,
+        )
+        for row in table.rows_with_results
+        for title, (protocol, setting) in panels.items()
+    )
+    references = {
+        method: {title: table.statistics.reference(*key, method) for title, key in panels.items()}
         for method in REFERENCES
     }
+    return error_bars(errors), references
 
 
 def descriptor_maps(

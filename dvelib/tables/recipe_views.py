@@ -7,10 +7,11 @@ import pandas as pd
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
 from dvelib.study.plan import Row
+from dvelib.tables.frames import error_bars, grouped
 from dvelib.tables.matching_table import MatchingTable
 from dvelib.tables.measures import matching_measure
 
-__all__ = ["ACROSS", "best", "comparison", "error_and_time", "recipes"]
+__all__ = ["comparison", "error_and_time", "headline", "recipes"]
 
 ACROSS = matching_measure(SETTINGS[1], PROTOCOLS[1]).name
 WITHIN = matching_measure(SETTINGS[0], PROTOCOLS[1]).name
@@ -22,11 +23,22 @@ def recipes(table: MatchingTable) -> pd.DataFrame:
     return pd.DataFrame({"training": texts}).rename_axis("recipe")
 
 
+def headline(table: MatchingTable) -> str:
+    """The recipe with the smallest error across identities, in a sentence."""
+    rows = table.rows_with_results
+    errors = {row.spec.recipe: table.statistics.number(row.label, ACROSS).mean for row in rows}
+    best, base = min(errors, key=errors.get), rows[0].spec.recipe
+    return (
+        f"Lowest error across identities: {best}, {errors[best]:.2f} px; the first recipe, {base}, "
+        f"{errors[base]:.2f} px (full resolution)."
+    )
+
+
 def comparison(table: MatchingTable) -> pd.DataFrame:
     """Cost, errors at full resolution and effect beside the first recipe, a line for each recipe.
 
     The effect is the first recipe's error across identities less this one's: above zero, this one
-    is better.
+    is better. Then a line for each answer that needs no network.
     """
     effects = {e.second: e for e in table.effects if (e.compares, e.measure) == ("recipe", ACROSS)}
     lines = {}
@@ -43,26 +55,25 @@ def comparison(table: MatchingTable) -> pd.DataFrame:
             for key in ("effect", "low", "high"):
                 line["beside the first recipe", key] = getattr(measured, key)
         lines[row.spec.recipe] = line
-    frame = pd.DataFrame.from_dict(lines, orient="index").rename_axis("recipe")
-    frame.columns = pd.MultiIndex.from_tuples(frame.columns)
-    return frame
+    columns = {ACROSS: "across identities", WITHIN: "within an identity"}
+    for reference in table.statistics.references():
+        if reference.measure in columns:
+            line = lines.setdefault(reference.name.capitalize(), {})
+            line[columns[reference.measure], "error"] = reference.mean
+    return grouped(lines).rename_axis("recipe")
 
 
 def error_and_time(table: MatchingTable) -> pd.DataFrame:
-    """label, setting, error, low, high, kind: for `dvelib.plots.error_bars`."""
-    lines = []
-    for row in table.rows_with_results:
-        number = table.statistics.number(row.label, ACROSS)
-        label = f"{row.spec.recipe} ({_seconds(table, row):.0f} s)"
-        lines.append((label, "different identity", number.mean, number.low, number.high, "ours"))
-    columns = ["label", "setting", "error", "low", "high", "kind"]
-    return pd.DataFrame(lines, columns=columns)
-
-
-def best(table: MatchingTable) -> str:
-    """The recipe with the smallest error across identities."""
-    rows = table.rows_with_results
-    return min(rows, key=lambda r: table.statistics.number(r.label, ACROSS).mean).spec.recipe
+    """Errors across identities by recipe and time, for `dvelib.plots.error_bars`."""
+    return error_bars(
+        (
+            f"{row.spec.recipe} ({_seconds(table, row):.0f} s)",
+            "different identity",
+            table.statistics.number(row.label, ACROSS),
+            None,
+        )
+        for row in table.rows_with_results
+    )
 
 
 def _spec(table: MatchingTable, row: Row) -> EmbeddingSpec:

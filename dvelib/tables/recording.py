@@ -52,7 +52,7 @@ def table_results(table: StudyTable, headline: str) -> TableResults:
     benchmark = table.spec.benchmark
     return TableResults(
         table=table.name,
-        kind=table.spec.notebook,
+        kind=table.spec.kind,
         title=table.spec.title,
         claim=table.spec.claim,
         benchmark=benchmark and Benchmark(name=benchmark, title=BENCHMARK_TITLES[benchmark]),

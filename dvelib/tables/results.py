@@ -189,10 +189,10 @@ class Profile(Strict):
 class TableResults(Strict):
     """All that a table records.
 
-    ``kind``: the notebook that makes such tables. ``digest``: of everything that its numbers rest
-    on. ``interval``: what the intervals rest on, in words. ``learned_on``: the faces that
-    landmarks were learned from. ``context``: whether the paper's numbers are comparable, in words.
-    ``recorded``: date and time, ISO 8601.
+    ``kind``: tables of one kind test the same claims of the paper. ``digest``: of everything that
+    its numbers rest on. ``headline``: its finding, in sentences. ``interval``: what the intervals
+    rest on, in words. ``learned_on``: the faces that landmarks were learned from. ``context``:
+    whether the paper's numbers are comparable, in words. ``recorded``: date and time, ISO 8601.
     """
 
     schema_version: Literal[SCHEMA_VERSION] = SCHEMA_VERSION
