@@ -30,6 +30,16 @@ def executed(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def run_notebook(tmp_path_factory):
+    """Executes a notebook by its name, once for all tests; see `tests.executed_pages`."""
+    from functools import cache, partial
+
+    from tests.executed_pages import run_notebook, shared_folder
+
+    return cache(partial(run_notebook, shared_folder(tmp_path_factory)))
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Chromium; the test is skipped where there is none."""
     from tests.browser.checks import running_browser

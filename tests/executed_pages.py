@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import nbformat
+import papermill
 from bs4 import BeautifulSoup
+from filelock import FileLock
+
+from dvelib.common.files import ROOT
+from tests.own.pictures import draw_folder
 
 PARAMETERS = """\
 seeds = 1  # how many
@@ -63,6 +69,44 @@ def executed_page(folder: Path) -> Path:
     write(output.with_name("failure.json"), {"message": "old"})
     execute(source, {"table": "good", "seeds": 3}, output)
     return output
+
+
+# What keeps a notebook small, beside the smoke profile.
+SMALL = {
+    "annotate": {"landmarks": 2, "pictures": 3},
+    "benchmark": {"device": "cpu", "repeats": 1, "small": True},
+    "explore": {"profile": None, "faces": 4},
+    "how_dve_works": {"pairs": 80},
+}
+
+
+def shared_folder(tmp_path_factory) -> Path:
+    """A temporary folder that the processes of a parallel test run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def run_notebook(shared: Path, name: str) -> Path:
+    """The folder of a notebook that papermill executed, with ``page.ipynb`` and its outputs.
+
+    It starts from an empty folder. Only the first caller executes it, also among the processes of a
+    parallel test run.
+    """
+    folder = shared / "notebooks" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    page, source = folder / "page.ipynb", ROOT / "notebooks" / f"{name}.ipynb"
+    with FileLock(shared / "notebooks" / f"{name}.lock"):
+        if not page.exists():
+            pictures = folder / "pictures"
+            draw_folder(pictures, 3)
+            values = {"profile": "smoke", "outputs": str(folder), "folder": str(pictures)}
+            values |= SMALL.get(name, {})
+            declared = papermill.inspect_notebook(str(source))
+            given = {key: value for key, value in values.items() if key in declared}
+            made = folder / "executed.ipynb"
+            papermill.execute_notebook(str(source), str(made), given, cwd=ROOT, progress_bar=False)
+            made.rename(page)
+    return folder
 
 
 def assert_offline(page):

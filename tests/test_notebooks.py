@@ -11,8 +11,11 @@ from dvelib.checkpoints.specifications import read_yaml
 from dvelib.common.files import ROOT
 from dvelib.pages.headline_pictures import HEADLINE
 from dvelib.study.profiles import TableSpec
+from dvelib.tables.results import read_results
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NAMES = [path.stem for path in NOTEBOOKS]
+KINDS = {read_yaml(TableSpec, path).notebook for path in (ROOT / "params").glob("*.yaml")}
 FORBIDDEN = (ast.ClassDef, ast.FunctionDef, ast.For, ast.While)
 
 
@@ -25,11 +28,15 @@ def notebook(request):
 
 
 def code(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return code_of(notebook.cells)
+
+
+def code_of(cells):
+    return [cell for cell in cells if cell.cell_type == "code"]
 
 
 def test_there_are_notebooks():
-    assert {path.stem for path in NOTEBOOKS} >= {"train_embedding", "learned_embeddings"}
+    assert set(NAMES) >= KINDS | {"train_embedding", "explore"}
 
 
 def test_outputs_are_stripped(notebook):
@@ -49,13 +56,18 @@ def test_one_parameters_cell_with_a_comment_for_each_value(notebook):
         assert "=" in line and "  # " in line, line
 
 
+@pytest.mark.parametrize("name", sorted(KINDS | {"train_embedding", "benchmark"}))
+def test_papermill_shows_the_types_of_parameters(name):
+    parameters = papermill.inspect_notebook(str(ROOT / "notebooks" / f"{name}.ipynb"))
+    types = {key: value["inferred_type_name"] for key, value in parameters.items()}
+    assert set(types.values()) <= {"str", "int", "bool"} and "outputs" in types
+
+
 def test_each_notebook_of_a_table_has_one_figure_for_the_index():
     tables = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
-    kinds = {read_yaml(TableSpec, path).notebook for path in (ROOT / "params").glob("*.yaml")}
-    assert len(kinds) == 10
     for name, content in tables.items():
         tagged = [c for c in code(content) if HEADLINE in c.metadata.get("tags", [])]
-        assert len(tagged) == (name in kinds), name
+        assert len(tagged) == (name in KINDS), name
         assert all(cell.source.count("show(") == 1 for cell in tagged)
 
 
@@ -82,19 +94,43 @@ def test_every_figure_has_a_text_alternative(notebook):
         assert len(re.findall(r"\bshow\(\n", cell.source)) == cell.source.count("alt="), cell.id
 
 
-def test_the_lesson_runs_from_top_to_bottom(tmp_path):
-    """On few pairs: everything runs, and its readable losses are the package's."""
-    notebook, page = ROOT / "notebooks" / f"{LESSON}.ipynb", tmp_path / "page.ipynb"
-    papermill.execute_notebook(
-        str(notebook), str(page), {"pairs": 80}, cwd=ROOT, progress_bar=False
-    )
-    said = [
-        "".join(output["data"].get("text/markdown", ""))
-        for cell in nbformat.read(page, as_version=4).cells
-        for output in cell.get("outputs", [])
-        if "data" in output
-    ]
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_from_an_empty_folder(name, run_notebook):
+    """By papermill alone; what is missing is trained."""
+    folder = run_notebook(name)
+    cells = nbformat.read(folder / "page.ipynb", as_version=4).cells
+    assert all(cell.execution_count for cell in code_of(cells))
+    if name in KINDS:
+        (record,) = folder.glob("smoke/tables/*/results.json")
+        results = read_results(record)
+        assert results.rows_with_results and results.headline in shown(cells)[0]
+
+
+def test_the_lesson_s_readable_losses_are_the_package_s(run_notebook):
+    said = shown(nbformat.read(run_notebook(LESSON) / "page.ipynb", as_version=4).cells)
     values = [re.search(r"ours ([\d.]+), the package's ([\d.]+)", text) for text in said]
     pairs = [match.groups() for match in values if match]
     assert len(pairs) == 2
     assert all(float(a) == pytest.approx(float(b), abs=1e-5) for a, b in pairs)
+
+
+def test_an_opening_has_the_finding_beside_the_claim(run_notebook):
+    page = nbformat.read(run_notebook("matching") / "page.ipynb", as_version=4)
+    title, finding, claim = shown(page.cells)[0].split("\n\n")
+    assert title == "# Learned embeddings" and claim.startswith("**The paper's claim.** Trained")
+    assert re.match(
+        r"\*\*The finding\.\*\* Going from 3 to 64 dimensions [a-z ]+ the error across identities "
+        r"of SmallNet 3-d with exchange: [\d.]+ px in place of [\d.]+ px ",
+        finding,
+    )
+    assert "answering the same place errs by" in finding
+
+
+def shown(cells) -> list[str]:
+    """The sentences that the cells displayed."""
+    return [
+        output["data"]["text/markdown"]
+        for cell in cells
+        for output in cell.get("outputs", [])
+        if "text/markdown" in output.get("data", {})
+    ]

@@ -64,8 +64,9 @@ class Benchmark:
         }
 
     def measure(self, kind: str) -> pd.DataFrame:
-        """All comparisons of a kind (see `dvelib.benchmarks.run`)."""
-        self.frames[kind] = run(kind, str(self.device), self.repeats, self.small, self.machine)
+        """All comparisons of a kind, measured once (see `dvelib.benchmarks.run`)."""
+        if kind not in self.frames:
+            self.frames[kind] = run(kind, str(self.device), self.repeats, self.small, self.machine)
         return self.frames[kind]
 
     def shown(self, kind: str) -> pd.DataFrame:
@@ -147,10 +148,13 @@ class Benchmark:
             f"{study['hours'].sum():,.0f} hours for all {len(study)} embeddings in sequence."
         )
 
+    def headline(self) -> str:
+        """How much faster the loss and the training step are; measures them if need be."""
+        return "; ".join(self._headline(*item) for item in HEADLINES.items())
+
     def record(self) -> str:
         """Write ``results.json``; returns its headline."""
-        made = self.machine_facts()
-        headline = "; ".join(self._headline(*item) for item in HEADLINES.items())
+        made, headline = self.machine_facts(), self.headline()
         frames = {
             kind: frame.replace({np.nan: None}).to_dict("records")
             for kind, frame in self.frames.items()
@@ -169,7 +173,7 @@ class Benchmark:
         return headline
 
     def _headline(self, kind: str, form: str) -> str:
-        frame = self.frames[kind]
+        frame = self.measure(kind)
         ratios = frame.loc[frame["form"] == form, "ratio"]
         name = frame["comparison"].iloc[0]
         return f"{name}: {ratios.min():.0f} to {ratios.max():.0f} times as fast as {form}"

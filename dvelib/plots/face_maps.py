@@ -38,7 +38,9 @@ def face_maps(
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (title, values) in zip(axes.flat, maps.items(), strict=False):
-        drawn = axis.imshow(values, cmap="viridis", interpolation="none", vmin=0, vmax=limit, aspect=aspect)
+        drawn = axis.imshow(
+            values, cmap="viridis", interpolation="none", vmin=0, vmax=limit, aspect=aspect
+        )
         axis.set_title("\n".join(wrap(title, 22)), fontsize=8)
     figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
     return figure

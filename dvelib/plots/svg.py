@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from markupsafe import Markup
 
 from dvelib.common.markup import fill
 from dvelib.common.pictures import webp

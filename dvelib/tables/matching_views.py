@@ -85,7 +85,8 @@ def finding_bars(table: MatchingTable) -> tuple[pd.DataFrame, dict[str, dict[str
     """
     if COSINE not in table.protocols:
         return protocol_bars(table, FULL)
-    return _bars(table, {f"{WITHIN}, {p}": (p, WITHIN) for p in (PUBLISHED, COSINE)})
+    panels = {"raw products": (PUBLISHED, WITHIN), "cosine": (COSINE, WITHIN)}
+    return _bars(table, {f"{WITHIN}, {form}": key for form, key in panels.items()})
 
 
 def protocol_bars(

@@ -58,5 +58,7 @@ def numbers_text(m: EffectNumbers, unit: str) -> str:
 def _other(main: str, change: str, does: str, effects: list[Effect]) -> str:
     """A sentence about effects of one change that all go one way."""
     subject = "It" if change == main else f"{change[0].upper()}{change[1:]}"
-    shown = (f"{e.shared} ({e.measured.after:.2f} for {e.measured.before:.2f})" for e in effects)
+    shown = (
+        f"{e.shared} ({e.measured.after:.2f} in place of {e.measured.before:.2f})" for e in effects
+    )
     return f"{subject} {does} that of {', '.join(shown)}."

@@ -9,7 +9,6 @@ from PIL import Image
 
 from dvelib import StudyError
 from dvelib.cli import main
-from dvelib.common.files import ROOT
 from dvelib.own.annotator import Annotator, as_names
 from tests.own.pictures import draw_folder
 
@@ -299,10 +298,6 @@ def test_without_jupyterlab_the_command_says_what_to_install(folder, monkeypatch
     assert "dve annotate needs jupyterlab: pip install" in capsys.readouterr().err
 
 
-def test_the_notebook_runs_without_a_browser(folder):
-    from dvelib.pages.execute import execute
-
-    parameters = {"folder": str(folder), "landmarks": 2, "pictures": 3}
-    output = folder.parent / "run" / "page.ipynb"
-    execute(ROOT / "notebooks" / "annotate.ipynb", parameters, output)
-    assert "application/vnd.jupyter.widget-view+json" in output.read_text()
+def test_the_notebook_runs_without_a_browser(run_notebook):
+    page = run_notebook("annotate") / "page.ipynb"
+    assert "application/vnd.jupyter.widget-view+json" in page.read_text()

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas
-import papermill
 import pytest
 from filelock import FileLock
 
-from dvelib.common.files import ROOT
 from dvelib.data import open_dataset
 from dvelib.paper.claims import CLAIMS
 from dvelib.study.plan import Study
@@ -81,7 +79,7 @@ def test_every_row_that_runs_has_every_number(finished):
     several |= {"learning_curve": 5, "any_descriptor": 8}
     for name, table in tables.items():
         spec = study.tables[name]
-        numbers = several.get(spec.notebook, 1)
+        numbers = several.get(spec.kind, 1)
         assert (numbers > 1) == (spec.measures != "landmarks")
         for row in table:
             runs = row["embeddings"] or row["exchange"] is None
@@ -271,16 +269,11 @@ def test_two_runs_at_once_do_not_meet(tmp_path):
     assert "another run of the smoke study is at work" in result.stderr
 
 
-def test_a_notebook_trains_what_is_missing_and_ends_in_the_same_numbers(finished, tmp_path):
-    """By papermill alone, from an empty folder."""
-    table = "ablation_exchange_regression_aflw_mtfl"
-    notebook = ROOT / "notebooks" / "ablation_exchange_regression.ipynb"
-    parameters = {"table": table, "profile": "smoke", "outputs": str(tmp_path)}
-    papermill.execute_notebook(
-        str(notebook), str(tmp_path / "page.ipynb"), parameters, cwd=ROOT, progress_bar=False
-    )
-    ours = json.loads((tmp_path / "smoke" / "tables" / table / "results.json").read_text())
-    assert ours["rows"] and _errors(ours["rows"]) == _errors(rows(finished)[table])
+@pytest.mark.parametrize("name", ["limited_annotations", "landmarks"])
+def test_a_notebook_alone_ends_in_the_same_numbers(name, finished, run_notebook):
+    """By papermill alone, from an empty folder, all trainings included."""
+    ((table, ours),) = rows(run_notebook(name)).items()
+    assert ours and _errors(ours) == _errors(rows(finished)[table])
 
 
 def _errors(table: list[dict]) -> list[dict]:
