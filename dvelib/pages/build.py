@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from markupsafe import Markup
+
 from dvelib.common.errors import StudyError
-from dvelib.common.markup import fill
+from dvelib.common.markup import TEMPLATES, fill
 from dvelib.pages.cards import (
     ExpectedTable,
     TableCard,
@@ -21,14 +24,31 @@ from dvelib.pages.cards import (
     study_facts,
     table_card,
 )
-from dvelib.pages.claims_page import claims_page
+from dvelib.pages.claims_page import claims_of_tables, claims_page
 from dvelib.pages.numbers_csv import COLUMNS, numbers_csv
-from dvelib.pages.render import CLAIMS, INDEX, NUMBERS, links, render_titled
-from dvelib.pages.verdicts import TableWithoutResults, count_verdicts, judge
+from dvelib.pages.render import (
+    CLAIMS,
+    INDEX,
+    NUMBERS,
+    Around,
+    equation,
+    links,
+    render,
+    render_titled,
+    stripped,
+)
+from dvelib.pages.summary import summary_html
+from dvelib.pages.verdicts import Finding, TableWithoutResults, count_verdicts, judge
 
 __all__ = ["build_site"]
 
-BENCHMARK, EXPLORER = "benchmark.html", "explore.html"
+LEADING = "ablation_exchange_matching"  # the table whose finding the index says first
+# The losses, as the README prints them: of pixels u of the source and v of its warped view.
+PLAIN = (
+    r"\mathcal{L} = \frac{1}{|\Omega|} \sum_u \sum_v \| g(u) - v \|^{1/2} \;"
+    r" \mathrm{softmax}_v \, \langle f_u, f'_v \rangle"
+)
+EXCHANGE = r"\hat{f}_u = \sum_w \mathrm{softmax}_w \, \langle f_u, f^a_w \rangle \; f^a_w"
 
 
 def build_site(
@@ -55,35 +75,95 @@ def build_site(
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     try:
-        tables = [table_card(folder, building, expected) for expected in expected_tables]
-        embeddings = [embedding_line(folder, building, name) for name in expected_embeddings]
-        _write_frame(folder, building, title, tables, embeddings)
+        tables = [table_card(folder, expected) for expected in expected_tables]
+        embeddings = [embedding_line(folder, name) for name in expected_embeddings]
+        findings = judge([card.results or _without_results(card) for card in tables])
+        _write_tables(building, tables, embeddings, findings)
+        _write_embeddings(building, embeddings)
+        _write_frame(folder, building, title, tables, embeddings, findings)
         _swap(building, folder / "site")
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder / "site" / INDEX
 
 
+def _write_tables(
+    building: Path, tables: list[TableCard], embeddings: list[dict], findings: list[Finding]
+) -> None:
+    """Write a page for each table that has one, and its notebook without outputs."""
+    shown = [card for card in tables if card.page]
+    claims = claims_of_tables(findings)
+    pages = {line["name"]: line["page"] for line in embeddings if line["page"]}
+    (building / "tables").mkdir()
+    for i, card in enumerate(shown):
+        rows = card.results.rows
+        used = dict.fromkeys(name for row in rows for name in row.embeddings if name in pages)
+        around = Around(
+            claims=[c | {"address": f"../{c['address']}"} for c in claims.get(card.name, ())],
+            before=_neighbour(shown[i - 1]) if i else None,
+            after=_neighbour(shown[i + 1]) if i + 1 < len(shown) else None,
+            embeddings=[(name, f"../{pages[name]}") for name in used],
+            download=f"{card.name}.ipynb",
+        )
+        page = render(card.notebook, around=around)
+        (building / card.page).write_text(page, encoding="utf-8")
+        notebook = (building / card.page).with_suffix(".ipynb")
+        notebook.write_text(stripped(card.notebook), encoding="utf-8")
+
+
+def _neighbour(card: TableCard) -> tuple[str, str]:
+    return card.title, f"{card.name}.html"
+
+
+def _write_embeddings(building: Path, embeddings: list[dict]) -> None:
+    (building / "embeddings").mkdir()
+    for line in embeddings:
+        if line["page"]:
+            (building / line["page"]).write_text(render(line["notebook"]), encoding="utf-8")
+
+
 def _write_frame(
-    folder: Path, building: Path, title: str, tables: list[TableCard], embeddings: list[dict]
+    folder: Path,
+    building: Path,
+    title: str,
+    tables: list[TableCard],
+    embeddings: list[dict],
+    findings: list[Finding],
 ) -> None:
     """Write what is about all tables: claims, numbers and index."""
-    findings = judge([card.results or _without_results(card) for card in tables])
     current = [card.results for card in tables if card.results]
     about = current[0].profile.description if current else None
     pages = {card.name: card.page for card in tables}
     claims = claims_page(findings, title, about, pages)
     (building / CLAIMS).write_text(claims, encoding="utf-8")
     (building / NUMBERS).write_text(numbers_csv(current), encoding="utf-8")
+    tested = claims_of_tables(findings)
+    benchmark = _page(folder.parent / "benchmark", building / "benchmark.html")
+    others = [
+        _page(folder / "explore", building / "explore.html"),
+        _page(folder / "findings", building / "findings.html"),
+        benchmark,
+        _api(folder / "api", building / "api"),
+    ]
     index = fill(
         "index",
         title=title,
+        diagram=Markup((TEMPLATES / "method.svg").read_text(encoding="utf-8")),
+        plain=Markup(equation(PLAIN)),
+        exchange=Markup(equation(EXCHANGE)),
+        headline=next((r.headline for r in current if r.table == LEADING), None),
+        verdicts=count_verdicts(findings),
+        summary=summary_html(current),
         facts=study_facts(folder.resolve().name, tables, embeddings),
         tables=tables,
+        counts={
+            card.name: Counter(claim["verdict"] for claim in tested.get(card.name, ()))
+            for card in tables
+        },
+        pages=[page for page in others if page],
+        benchmark=benchmark,
         embeddings=embeddings,
-        verdicts=count_verdicts(findings),
-        benchmark=_page(folder.parent / "benchmark", building / BENCHMARK),
-        explorer=_page(folder / "explore", building / EXPLORER),
+        open_embeddings=any(line["state"] != "complete" for line in embeddings),
         columns=COLUMNS,
         links=links(INDEX, INDEX),
         built=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -104,6 +184,14 @@ def _page(source: Path, target: Path) -> dict | None:
     target.write_text(page, encoding="utf-8")
     results = read_if_there(source / "results.json") or {}
     return {"page": target.name, "title": title, "headline": results.get("headline")}
+
+
+def _api(source: Path, target: Path) -> dict | None:
+    """Copy the pages of functions and classes, if they were made."""
+    if not (source / INDEX).exists():
+        return None
+    shutil.copytree(source, target)
+    return {"page": f"{target.name}/{INDEX}", "title": "Functions and classes", "headline": None}
 
 
 def _swap(new: Path, site: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the index says about each table and each embedding; their pages are rendered on the way.
+"""What the index says about each table and each embedding.
 
 A table that is expected is shown, also one that failed or was not run. A failure hides the numbers
 of an earlier success, and so does a record that this code does not read.
@@ -16,10 +16,8 @@ from markupsafe import Markup
 
 from dvelib.common.errors import StudyError
 from dvelib.common.files import FAILURE, read_json
-from dvelib.common.markup import MISSING, data_text, duration, facts_html, plain_text, table_html
-from dvelib.pages.headline_pictures import headline_picture
-from dvelib.pages.render import render
-from dvelib.tables.results import Number, PublishedNumber, TableResults, read_results
+from dvelib.common.markup import MISSING, data_text, duration, facts_html, plain_text
+from dvelib.tables.results import TableResults, read_results
 
 __all__ = [
     "ExpectedTable",
@@ -29,8 +27,6 @@ __all__ = [
     "study_facts",
     "table_card",
 ]
-
-WIDE = 3  # columns: a table with more needs the whole width
 
 
 @dataclass(frozen=True)
@@ -52,33 +48,32 @@ class TableCard:
     """What the index says about one table.
 
     ``state``: complete, failed, not run yet or out of date; ``message``: why, if it is known.
-    ``page``: address of its page from the index. ``picture``: see
-    `dvelib.pages.headline_pictures`. ``numbers``: its numbers as a table in HTML, ``wide`` where
-    that needs the whole width. ``results``: its record, None where it is not complete.
+    ``page``: address of its page from the index, None where there is none; ``notebook``: the
+    executed notebook. ``results``: its record, None where it is not complete.
     """
 
     name: str
     title: str
     kind: str
     state: str
-    claim: str | None = None
     message: str | None = None
-    headline: str | None = None
-    picture: dict | None = None
-    data: str | None = None
-    numbers: Markup | None = None
-    wide: bool = False
     page: str | None = None
+    notebook: Path | None = None
     results: TableResults | None = None
 
+    @property
+    def headline(self) -> str | None:
+        """The finding in a sentence, if there are results."""
+        return self.results.headline if self.results else None
 
-def table_card(folder: Path, building: Path, expected: ExpectedTable) -> TableCard:
-    """What the index says about one table; its page is rendered on the way.
+
+def table_card(folder: Path, expected: ExpectedTable) -> TableCard:
+    """What the index says about one table.
 
     Raises StudyError where the record of a failure is damaged.
     """
     source = folder / "tables" / expected.name
-    card = TableCard(expected.name, expected.title, expected.kind, "not run yet", expected.claim)
+    card = TableCard(expected.name, expected.title, expected.kind, "not run yet")
     if (failure := read_if_there(source / FAILURE)) is not None:
         return replace(card, state="failed", message=_message(failure))
     try:
@@ -90,38 +85,18 @@ def table_card(folder: Path, building: Path, expected: ExpectedTable) -> TableCa
     if results.digest != expected.digest:
         # These numbers belong to other parameters, data or code than the study has now.
         return replace(card, state="out of date")
-    numbers, columns = _numbers(results)
-    return replace(
-        card,
-        state="complete",
-        title=results.title,
-        claim=results.claim,
-        headline=results.headline,
-        data=results.measured_on.text,
-        numbers=numbers,
-        wide=columns > WIDE,
-        page=_page(source, building),
-        picture=headline_picture(source / "page.ipynb"),
-        results=results,
-    )
-
-
-def _page(source: Path, building: Path) -> str | None:
-    """Render a folder's page; its address from the index, or None where there is no page."""
+    card = replace(card, state="complete", title=results.title, results=results)
     notebook = source / "page.ipynb"
     if not notebook.exists():
-        return None
-    address = f"{source.parent.name}/{source.name}.html"
-    target = building / address
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(render(notebook), encoding="utf-8")
-    return address
+        return card
+    return replace(card, page=f"tables/{expected.name}.html", notebook=notebook)
 
 
-def embedding_line(folder: Path, building: Path, name: str) -> dict:
-    """What the index says about one embedding; its page is rendered on the way."""
+def embedding_line(folder: Path, name: str) -> dict:
+    """What the index says about one embedding, and its executed notebook, if there is one."""
     source = folder / "embeddings" / name
-    line = {"name": name, "message": None, "page": None, "record": None, "data": None}
+    line = {"name": name, "message": None, "page": None, "notebook": None}
+    line |= {"record": None, "data": None}
     failure, made = read_if_there(source / FAILURE), read_if_there(source / "provenance.json")
     if failure is not None:
         return line | {"state": "failed", "message": _message(failure)}
@@ -138,10 +113,17 @@ def embedding_line(folder: Path, building: Path, name: str) -> dict:
             "state": "complete",
             "data": data_text(made.get("data") or specification.get("data")),
             "time": MISSING if seconds is None else duration(seconds),
-            "page": _page(source, building),
             "record": made,
         }
+        | _page(source)
     )
+
+
+def _page(source: Path) -> dict:
+    notebook = source / "page.ipynb"
+    if not notebook.exists():
+        return {}
+    return {"page": f"embeddings/{source.name}.html", "notebook": notebook}
 
 
 def read_if_there(path: Path) -> dict | None:
@@ -158,51 +140,14 @@ def _message(failure: dict) -> str:
     return failure.get("message") or "The run stopped without a message."
 
 
-def _numbers(results: TableResults) -> tuple[Markup, int]:
-    """Paper beside ours, by measure, as a table, and how many columns it has."""
-    import pandas
-
-    # Of a learning curve, the longest trainings alone.
-    longest = max((row.pairs or 0 for row in results.rows), default=0)
-    rows = [row for row in results.rows if (row.pairs or 0) == longest]
-    columns = {}
-    for measure in results.measures:
-        paper = [row.published.get(measure.name) for row in rows]
-        if any(paper):
-            columns[measure.title, "Paper"] = [_published_text(number) for number in paper]
-        ours = [row.ours.get(measure.name) for row in rows]
-        columns[measure.title, "Ours"] = [_ours_text(number) for number in ours]
-    labels = pandas.Index([row.label for row in rows])
-    frame = pandas.DataFrame(columns, index=labels)
-    return table_html(frame, _numbers_caption(results)), len(columns)
-
-
-def _ours_text(number: Number | None) -> str:
-    return MISSING if number is None else _with_spread(number.mean, number.spread)
-
-
-def _published_text(number: PublishedNumber | None) -> str:
-    return MISSING if number is None else _with_spread(number.value, number.spread)
-
-
-def _with_spread(mean: float, spread: float | None) -> str:
-    return plain_text(mean) if spread is None else f"{plain_text(mean)} ± {plain_text(spread)}"
-
-
-def _numbers_caption(results: TableResults) -> str:
-    numbers = [number for row in results.rows for number in row.ours.values()]
-    seeds = sorted({number.seeds for number in numbers if number.spread is not None})
-    spread = f"; mean ± spread over {' or '.join(map(str, seeds))} seeds" if seeds else ""
-    return f"Published and measured numbers{spread}"
-
-
 def study_facts(profile: str, tables: Sequence[TableCard], embeddings: Sequence[dict]) -> Markup:
     """What the whole index rests on: profile, data, how far it came, what made it."""
     records = [line["record"] or {} for line in embeddings]
-    data = [line["data"] for line in embeddings] + [card.data for card in tables]
+    measured = [card.results.measured_on.text for card in tables if card.results]
     facts = {
         "Profile": profile,
-        "Data": _distinct(data),
+        "Trained on": _distinct(line["data"] for line in embeddings),
+        "Measured on": _distinct(measured),
         "Tables": _states(card.state for card in tables),
         "Embeddings": _states(line["state"] for line in embeddings),
         "Hardware": _distinct(record.get("hardware") for record in records),

@@ -17,7 +17,7 @@ from dvelib.pages.verdicts import (
     count_verdicts,
 )
 
-__all__ = ["claims_page"]
+__all__ = ["claims_of_tables", "claims_page"]
 
 UNITS = {"px": "pixels of a 70-pixel face", "%": "percent of the inter-ocular distance"}
 
@@ -27,7 +27,7 @@ def claims_page(findings: list[Finding], study: str, about: str | None, pages: d
 
     ``study``: its title; ``about``: its description; ``pages``: by table, the address of its page.
     """
-    numbered = [(f"claim-{i}", finding) for i, finding in enumerate(findings, 1)]
+    numbered = _numbered(findings)
     topics = groupby(numbered, key=lambda item: item[1].claim.topic)
     return fill(
         "claims",
@@ -40,6 +40,25 @@ def claims_page(findings: list[Finding], study: str, about: str | None, pages: d
         counts=count_verdicts(findings),
         topics=[(topic, [_shown(*item, pages) for item in items]) for topic, items in topics],
     )
+
+
+def claims_of_tables(findings: list[Finding]) -> dict[str, list[dict]]:
+    """By table, the claims that its effects test: address from the index, sentence, verdict."""
+    claims: dict[str, list[dict]] = {}
+    for name, finding in _numbered(findings):
+        line = {
+            "address": f"{CLAIMS}#{name}",
+            "sentence": finding.claim.sentence,
+            "verdict": finding.verdict,
+        }
+        for table in dict.fromkeys(m.table for m in finding.tested):
+            claims.setdefault(table, []).append(line)
+    return claims
+
+
+def _numbered(findings: list[Finding]) -> list[tuple[str, Finding]]:
+    """Each finding with the name of its place on the page."""
+    return [(f"claim-{i}", finding) for i, finding in enumerate(findings, 1)]
 
 
 def _shown(name: str, finding: Finding, pages: dict) -> dict:

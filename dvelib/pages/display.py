@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dvelib.common.markup import facts_html, plain_text, table_html
+from dvelib.common.markup import facts_html, fill, plain_text, table_html
 
 if TYPE_CHECKING:
     from markupsafe import Markup

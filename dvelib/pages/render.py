@@ -7,6 +7,8 @@ the page forbids the browser to load anything else.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,20 +20,58 @@ from dvelib.common.markup import TEMPLATES, duration, fill
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
 
-__all__ = ["CLAIMS", "INDEX", "NUMBERS", "links", "render", "render_titled"]
+__all__ = [
+    "CLAIMS",
+    "INDEX",
+    "NUMBERS",
+    "Around",
+    "equation",
+    "links",
+    "render",
+    "render_titled",
+    "stripped",
+]
 
 INDEX, CLAIMS, NUMBERS = "index.html", "claims.html", "results.csv"
 # Every page of a site links to these: address, then words.
 _NAVIGATION = {INDEX: "All tables", CLAIMS: "Claims", NUMBERS: "Numbers (CSV)"}
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
+_SECTION = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
 
 
-def render(notebook: Path, *, home: str | None = f"../{INDEX}") -> str:
+@dataclass(frozen=True)
+class Around:
+    """What a site adds to a page; all addresses are seen from the page.
+
+    ``claims``: the paper's claims that the page's numbers test, each with address, sentence and
+    verdict. ``before`` and ``after``: title and address of the neighbouring pages. ``embeddings``:
+    names and addresses. ``download``: address of the notebook.
+    """
+
+    claims: Sequence[dict] = ()
+    before: tuple[str, str] | None = None
+    after: tuple[str, str] | None = None
+    embeddings: Sequence[tuple[str, str]] = ()
+    download: str | None = None
+
+
+def render(notebook: Path, *, home: str | None = f"../{INDEX}", around: Around = Around()) -> str:
     """The HTML page of an executed notebook.
 
     ``home``: the address of the site's index, seen from the page; None for a page without a site.
     """
-    return render_titled(notebook, home)[1]
+    return render_titled(notebook, home, around)[1]
+
+
+def stripped(notebook: Path) -> str:
+    """An executed notebook without its outputs, to be executed again with the same parameters."""
+    import nbformat
+
+    document = nbformat.read(notebook, as_version=4)
+    for cell in document.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return nbformat.writes(document)
 
 
 def links(home: str | None, here: str | None = None) -> list[dict]:
@@ -48,19 +88,25 @@ def links(home: str | None, here: str | None = None) -> list[dict]:
     ]
 
 
-def render_titled(notebook: Path, home: str | None) -> tuple[str, str]:
-    """The title of an executed notebook, and its HTML page; ``home`` as in `render`."""
+def render_titled(notebook: Path, home: str | None, around: Around = Around()) -> tuple[str, str]:
+    """The title of an executed notebook, and its HTML page; arguments as in `render`."""
     import nbformat
 
     document = nbformat.read(notebook, as_version=4)
     body, _ = _exporter().from_notebook_node(document)
     heading = _HEADING.search(body)
     title = Markup(heading[1]).striptags() if heading else _title(notebook)
+    # The finding and its figure stand before the first section; the contents follow them.
+    first = _SECTION.search(body)
+    opening, rest = (body[: first.start()], body[first.start() :]) if first else (body, "")
     page = fill(
         "page",
         title=title,
         has_heading=bool(heading),
-        body=Markup(body),
+        opening=Markup(opening),
+        rest=Markup(rest),
+        contents=[(name, Markup(words).striptags()) for name, words in _SECTION.findall(body)],
+        around=around,
         links=links(home),
         executed=_execution(document.metadata.get("papermill", {})),
     )
@@ -100,6 +146,11 @@ def _markdown(source: str) -> str:
     return MarkdownWithMath(renderer).render(source)
 
 
+def equation(latex: str) -> str:
+    """LaTeX as MathML on a line of its own."""
+    return _mathml(latex, "block")
+
+
 def _mathml(latex: str, display: str = "inline") -> str:
     from latex2mathml.converter import convert
 
@@ -108,7 +159,7 @@ def _mathml(latex: str, display: str = "inline") -> str:
 
 
 def _environment_mathml(name: str, body: str) -> str:
-    return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+    return equation(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
 
 def _title(notebook: Path) -> str:

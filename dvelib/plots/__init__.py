@@ -18,6 +18,7 @@ from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examp
 from dvelib.plots.landmark_charts import error_per_landmark
 from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
 from dvelib.plots.speed import ending_dots, growth_lines, ratio_bars
+from dvelib.plots.summary import paper_and_ours
 
 __all__ = [
     "cumulative_error",
@@ -32,6 +33,7 @@ __all__ = [
     "learning_curves",
     "loss_curves",
     "matches",
+    "paper_and_ours",
     "predicted_landmarks",
     "ratio_bars",
     "virtual_keypoints",
