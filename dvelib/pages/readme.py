@@ -179,13 +179,9 @@ def speed_text(results: dict) -> str:
                 name = f"{row['comparison'].capitalize()}; {row['problem']}"
                 lines.append(f"| {name} | {row['form']} | {row['ratio']:.1f}x | {memory} |")
     made = results["made"]
-    lines += ["", _click_text(results["clicks"]) + " " + _ending_text(results)]
+    lines += ["", _ending_text(results)]
     lines += ["", f"Measured on {made['Hardware']}, {made['Repeats']} repeats; {made['Versions']}."]
     return "\n".join([*lines, ""])
-
-
-def _click_text(rows: list[dict]) -> str:
-    return f"A click in the explorer is answered in {1e3 * rows[0]['seconds']:.0f} ms."
 
 
 def _ending_text(results: dict) -> str:
