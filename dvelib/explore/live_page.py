@@ -85,7 +85,8 @@ def live_page(
     """The matches of any point of the scene's faces, by the embeddings with these labels.
 
     ``names``: of the faces' landmarks; empty if they have none. ``embedded``: without heading and
-    footer. ``arrival``: see `live_frame`. The page begins with a typical landmark, or the middle of the first face.
+    footer. ``arrival``: see `live_frame`. The page begins with a typical landmark, or the middle
+    of the first face.
     """
     first = scene.embeddings[labels[0]]
     large = scene.large

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import ipywidgets as widgets
 from markupsafe import Markup
@@ -13,7 +12,6 @@ from markupsafe import Markup
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
 from dvelib.common.markup import duration
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.explore.gallery import Gallery
@@ -32,14 +30,14 @@ IN_LAB = "In JupyterLab, a button here trains a small embedding on these faces."
 
 
 class TrainingPanel(Panel):
-    """Trains an embedding, saves it in ``outputs/explore`` and adds it to the other panels.
+    """Trains an embedding, saves it among the gallery's outputs and adds it to the other panels.
 
     An embedding that is already trained is loaded; a stopped training goes on. The training runs in
     a thread of its own, so the other panels answer meanwhile.
     """
 
-    def __init__(self, gallery: Gallery, folder: Path = ROOT / "outputs" / "explore"):
-        self.gallery, self.folder = gallery, folder
+    def __init__(self, gallery: Gallery):
+        self.gallery, self.folder = gallery, gallery.outputs / "explore"
         self.loss = control(widgets.Dropdown, "loss", options=LOSSES)
         self.steps = control(widgets.Dropdown, "length", options=LENGTHS)
         self.button = widgets.Button(description="train", button_style="primary")

@@ -54,7 +54,9 @@ class Lab:
         page = self.browser.new_page(viewport={"width": WIDE, "height": HEIGHT})
         page.set_default_timeout(PATIENCE)
         try:
-            page.goto(f"http://localhost:{self.port}/lab/tree/{name}.ipynb?reset&token={self.token}")
+            page.goto(
+                f"http://localhost:{self.port}/lab/tree/{name}.ipynb?reset&token={self.token}"
+            )
             page.locator(".jp-Notebook .jp-Cell").first.wait_for()
             page.get_by_text("| Idle").wait_for()  # the kernel is ready
             page.get_by_role("menuitem", name="Run", exact=True).click()

@@ -3,14 +3,15 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyterlab import complaints
+from tests.browser.jupyterlab import PATIENCE, complaints
 
+expect.set_options(timeout=PATIENCE)
 POINT = "() => [dve.point.face, Math.round(dve.point.x), Math.round(dve.point.y)]"
 
 
 @pytest.fixture(scope="module")
 def explorer(lab):
-    with lab.run_all("explore") as page:
+    with lab.run_all("explore", outputs=str(lab.folder)) as page:
         page.complaints = complaints(page)
         page.get_by_role("button", name="train", exact=True).wait_for()
         yield page
@@ -84,7 +85,7 @@ def test_another_embedding_keeps_the_point(explorer, faces):
 def test_warps_follow_their_sliders(explorer):
     text = explorer.get_by_text("pixels move by")
     before = text.text_content()
-    explorer.get_by_label("rotation, degrees").first.focus()
+    explorer.locator(".widget-slider", has_text="rotation, degrees").get_by_role("slider").focus()
     explorer.keyboard.press("ArrowRight")
     expect(text).not_to_have_text(before)
 
