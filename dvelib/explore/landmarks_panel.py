@@ -102,7 +102,7 @@ class KeypointPanel(PicturePanel):
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()
         pale = self.mosaic.assembled(0.4 + 0.6 * self.mosaic.faces)
-        axis.imshow(pale, interpolation="bilinear")
+        axis.imshow(pale, interpolation="nearest")  # a small picture for a page
         cloud = self.mosaic.inside(virtual)
         axis.scatter(*self._placed(cloud), s=22, color=VIRTUAL, edgecolor="black", linewidth=0.4)
         if self.found.truth is not None:

@@ -24,7 +24,7 @@ __all__ = ["TrainingPanel"]
 BATCH, DIMENSION = 8, 16
 LENGTHS = {"200 steps (a short test)": 200, "1,500 steps (exchange starts to help)": 1500}
 LOSSES = {"with exchange": True, "without exchange": False}
-TRAINING_FACES = 1000  # synthetic faces to train on
+TRAINING_FACES = 500  # synthetic faces to train on
 SHOW_SECONDS = 0.5  # between two changes of the bar
 IN_LAB = "In JupyterLab, a button here trains a small embedding on these faces."
 
