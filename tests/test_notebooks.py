@@ -86,7 +86,7 @@ def test_the_lesson_runs_from_top_to_bottom(tmp_path):
     """On few pairs: everything runs, and its readable losses are the package's."""
     notebook, page = ROOT / "notebooks" / f"{LESSON}.ipynb", tmp_path / "page.ipynb"
     papermill.execute_notebook(
-        str(notebook), str(page), {"pairs": 80}, cwd=ROOT, progress_bar=False
+        str(notebook), str(page), {"pairs": 80, "faces": 100}, cwd=ROOT, progress_bar=False
     )
     said = [
         "".join(output["data"].get("text/markdown", ""))

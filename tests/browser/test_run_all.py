@@ -7,7 +7,7 @@ FIGURES = "() => [...document.querySelectorAll('.jp-Notebook figure img')].map(i
 
 
 def test_the_lesson_runs_without_errors_and_shows_its_figures(lab):
-    with lab.run_all("how_dve_works", pairs=80) as page:
+    with lab.run_all("how_dve_works", pairs=80, faces=100) as page:
         assert complaints(page) == []
         widths = page.evaluate(FIGURES)
         assert len(widths) == 5 and min(widths) > 300
