@@ -98,7 +98,7 @@ class KeypointPanel(PicturePanel):
         """The faces with the virtual keypoints, and a description of the figure."""
         found, virtual = (part[:, landmark] for part in self.found.of(label))
         height, width = self.mosaic.shape
-        figure = Figure((wide := 0.75 * WIDTH, wide * height / width))
+        figure = Figure((wide := 0.85 * WIDTH, wide * height / width))
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()
         pale = self.mosaic.assembled(0.4 + 0.6 * self.mosaic.faces)

@@ -32,7 +32,7 @@ __all__ = [
     "status",
 ]
 
-WIDTH = 9.6  # inches: the width of a page
+WIDTH = 8.4  # inches: the width of an output in JupyterLab on a screen of 1280 pixels
 STILL_SCALE = 1.5  # dots per CSS pixel of static pictures
 _numbers = itertools.count()
 

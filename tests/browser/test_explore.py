@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 from tests.browser.jupyterlab import PATIENCE, complaints
 
 expect.set_options(timeout=PATIENCE)
+PICTURES_BESIDE_IT = """output => [...output.querySelectorAll("canvas, img")].filter(
+  part => part.getBoundingClientRect().right > output.getBoundingClientRect().right + 1).length"""
 POINT = "() => [dve.point.face, Math.round(dve.point.x), Math.round(dve.point.y)]"
 
 
@@ -59,6 +61,7 @@ def test_nothing_is_cut_off(explorer, faces):
     assert faces.locator("html").evaluate("e => e.scrollHeight <= e.clientHeight")
     for output in explorer.locator(".jp-OutputArea-output").all():
         assert output.evaluate(wide)
+        assert output.evaluate(PICTURES_BESIDE_IT) == 0
 
 
 def test_the_pointer_moves_the_matches_on_all_faces(explorer, faces):
