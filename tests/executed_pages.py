@@ -76,7 +76,7 @@ SMALL = {
     "annotate": {"landmarks": 2, "pictures": 3},
     "benchmark": {"device": "cpu", "repeats": 1, "small": True},
     "explore": {"profile": None, "faces": 4},
-    "how_dve_works": {"pairs": 80},
+    "how_dve_works": {"pairs": 80, "faces": 100},
 }
 
 

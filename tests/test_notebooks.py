@@ -9,7 +9,6 @@ import pytest
 
 from dvelib.checkpoints.specifications import read_yaml
 from dvelib.common.files import ROOT
-from dvelib.pages.headline_pictures import HEADLINE
 from dvelib.study.profiles import TableSpec
 from dvelib.tables.results import read_results
 
@@ -61,14 +60,6 @@ def test_papermill_shows_the_types_of_parameters(name):
     parameters = papermill.inspect_notebook(str(ROOT / "notebooks" / f"{name}.ipynb"))
     types = {key: value["inferred_type_name"] for key, value in parameters.items()}
     assert set(types.values()) <= {"str", "int", "bool"} and "outputs" in types
-
-
-def test_each_notebook_of_a_table_has_one_figure_for_the_index():
-    tables = {path.stem: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
-    for name, content in tables.items():
-        tagged = [c for c in code(content) if HEADLINE in c.metadata.get("tags", [])]
-        assert len(tagged) == (name in KINDS), name
-        assert all(cell.source.count("show(") == 1 for cell in tagged)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from dvelib import losses
 from dvelib.benchmarks import plain
-from dvelib.benchmarks.clicks import FACES, clicks
 from dvelib.benchmarks.measure import Machine, peak_memory, seconds
 from dvelib.benchmarks.steps import first_step, loss_operations, step_operations
 from dvelib.checkpoints.specifications import ARCHITECTURES, DataSpec, EmbeddingSpec
@@ -314,24 +313,10 @@ def _matching(form: Callable, batch: int, points: int, side: int, device: str) -
     return partial(form, *maps, queries, 2)
 
 
-def _clicks(device: torch.device, small: bool) -> Iterator[Comparison]:
-    forms = {OURS: False, "describing the faces anew": True}
-    yield Comparison(
-        "a click in the explorer",
-        f"{FACES} faces, two 64-d embeddings, on the CPU",
-        "clicks",
-        1,
-        {form: partial(clicks, describe_anew) for form, describe_anew in forms.items()},
-        # A query and its exchanged form meet every pixel of every face, twice.
-        operations=2 * 2 * 2 * FACES * 50**2 * 64,
-    )
-
-
 COMPARISONS: dict[str, Callable[[torch.device, bool], Iterator[Comparison]]] = {
     "loss": _losses,
     "pipeline": _pipelines,
     "step": _steps,
     "regressor": _regressors,
     "matching": _matchings,
-    "clicks": _clicks,
 }

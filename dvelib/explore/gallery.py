@@ -15,6 +15,7 @@ from dvelib.checkpoints.pretrained import (
 )
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
+from dvelib.common.files import ROOT
 from dvelib.common.markup import data_text
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.landmark_names import FIVE_LANDMARKS
@@ -33,7 +34,8 @@ class Gallery:
     """Faces, embeddings trained for images of their size, and landmark regressors.
 
     ``profile``, ``data_root``, ``outputs``: a study, whose trained embeddings and test faces are
-    explored. Without a profile: pretrained embeddings and synthetic faces. ``images``: a folder of
+    explored. Without a profile: pretrained embeddings and synthetic faces. New embeddings are saved
+    in ``outputs/explore``. ``images``: a folder of
     pictures instead of these faces. ``embeddings``: folders or names of pretrained embeddings,
     instead of the study's. ``regressor``: the folder of a user's own regressor; its embedding is
     added. ``drawn``: the number of synthetic faces.
@@ -56,6 +58,7 @@ class Gallery:
         self.notes: list[str] = []
         self._watching: list[Callable[[str], None]] = []
         self.embeddings: dict[str, Embedding] = {}
+        self.outputs = Path(outputs or ROOT / "outputs").expanduser()
         self.study = Study.load(profile, data_root, outputs=outputs) if profile else None
         self._own = load_predictor(regressor, "cpu") if regressor else None
         for embedding in self._chosen(embeddings):

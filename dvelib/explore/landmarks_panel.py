@@ -15,7 +15,7 @@ from dvelib.explore.gallery import Gallery
 from dvelib.explore.mosaic import Mosaic
 from dvelib.explore.panel import (
     WIDTH,
-    Panel,
+    PicturePanel,
     Still,
     canvas_for,
     control,
@@ -75,7 +75,7 @@ class _Predictions:
         return self._found[label]
 
 
-class KeypointPanel(Panel):
+class KeypointPanel(PicturePanel):
     """The virtual keypoints of a landmark; the landmark is their weighted sum."""
 
     legend = "Virtual keypoints of the landmark"
@@ -98,11 +98,11 @@ class KeypointPanel(Panel):
         """The faces with the virtual keypoints, and a description of the figure."""
         found, virtual = (part[:, landmark] for part in self.found.of(label))
         height, width = self.mosaic.shape
-        figure = Figure((wide := 0.75 * WIDTH, wide * height / width))
+        figure = Figure((wide := 0.85 * WIDTH, wide * height / width))
         axis = figure.add_axes((0, 0, 1, 1))
         axis.set_axis_off()
-        grey = self.mosaic.faces.mean(3, keepdims=True).repeat(3, 3)
-        axis.imshow(self.mosaic.assembled(0.5 + grey / 2), interpolation="nearest")
+        pale = self.mosaic.assembled(0.4 + 0.6 * self.mosaic.faces)
+        axis.imshow(pale, interpolation="nearest")  # a small picture for a page
         cloud = self.mosaic.inside(virtual)
         axis.scatter(*self._placed(cloud), s=22, color=VIRTUAL, edgecolor="black", linewidth=0.4)
         if self.found.truth is not None:
@@ -138,7 +138,7 @@ class KeypointPanel(Panel):
         return stills
 
 
-class ErrorPanel(Panel):
+class ErrorPanel(PicturePanel):
     """One dot per face, sorted by the error of a landmark; a click on a dot shows the face."""
 
     legend = "Face, by its error"

@@ -1,7 +1,7 @@
-"""The explorer as one HTML file: descriptors inside, similarity computed in the browser.
+"""The matches of a point as one HTML page: descriptors inside, similarity computed in the browser.
 
-It needs no kernel, no server and no network. Descriptors are stored in 8 bits: 40 kB a face for 64
-dimensions on 25 x 25 cells.
+It needs no kernel, no server and no network. The notebook shows the same page in a frame.
+Descriptors are stored in 8 bits: 55 kB a face for 64 dimensions on 25 x 25 cells.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,14 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.markup import fill
 from dvelib.data import FaceDataset, open_dataset
-from dvelib.data.synthetic_dataset import render_split
+from dvelib.data.landmark_names import FIVE_LANDMARKS
 from dvelib.describers.resampling import cells
+from dvelib.explore.scene import Scene
 from dvelib.plots.images import descriptor_colours
 
-__all__ = ["DEFAULT", "live_page", "write_live_page"]
+__all__ = ["DEFAULT", "live_frame", "live_page", "write_live_page"]
 
 DEFAULT = ("smallnet-64d-plain", "smallnet-64d-exchange")
-LARGER = 4  # times as large as the network sees it is a face shown
 QUALITY = 82  # of the JPEG pictures
 
 
@@ -41,17 +41,19 @@ def write_live_page(
     images: Path | str | None = None,
     faces: int = 12,
 ) -> Path:
-    """Write the explorer of some embeddings and faces into a file; returns its path.
+    """Write the matches of some embeddings on some faces into a file; returns its path.
 
     ``embeddings``: folders, or names of pretrained ones, all for one size of images. ``images``: a
     folder of pictures, by default drawn faces. ``faces``: how many.
     Raises StudyError for embeddings of several sizes and for a folder with fewer than two pictures.
     """
+    if faces < 2:
+        raise StudyError(f"--faces must be at least 2, to match one in another, got {faces}")
     opened = [load_embedding(named_folder(folder)) for folder in embeddings]
-    size, crop = _one_size(opened)
-    small, large, names = _faces(images, faces, size, crop)
-    title = "Dense descriptors, live"
-    page = live_page({e.spec.label: e for e in opened}, small, large, names, title=title)
+    shown = _open_faces(images, faces, *_one_size(opened))
+    scene = Scene({e.spec.label: e for e in opened}, shown, faces)
+    names = FIVE_LANDMARKS if images is None else ()
+    page = live_page(scene, list(scene.embeddings), names, title="Dense descriptors, live")
     out = Path(out).expanduser()
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as path:
@@ -59,50 +61,104 @@ def write_live_page(
     return out
 
 
+def live_frame(
+    scene: Scene, labels: Sequence[str], names: Sequence[str] = (), *, arrival: str = ""
+) -> Markup:
+    """The page inside a frame, for a notebook. Arguments as of `live_page`.
+
+    ``arrival``: an identifier; the first frame with it scrolls the notebook to itself.
+    """
+    title = "Faces and their matches"
+    page = live_page(scene, labels, names, title=title, embedded=True, arrival=arrival)
+    return fill("live_frame", page=str(page))
+
+
 def live_page(
-    embeddings: Mapping[str, Embedding],
-    small: Tensor,
-    large: Tensor,
-    names: Sequence[str],
+    scene: Scene,
+    labels: Sequence[str],
+    names: Sequence[str] = (),
     *,
     title: str,
+    embedded: bool = False,
+    arrival: str = "",
 ) -> Markup:
-    """The page. ``small [N,3,s,s]``, ``large [N,3,S,S]`` uint8: the same pictures, for the networks
-    and for people."""
-    parts = []
-    for label, embedding in embeddings.items():
-        maps = embedding(small).cpu().numpy()
-        colours = (255 * descriptor_colours(maps)).round().astype(np.uint8)
-        parts.append(
-            {
-                "label": label,
-                "dimension": maps.shape[1],
-                "maps": [_text(m) for m in _bytes(maps)],
-                "colours": [_text(c) for c in colours],
-            }
-        )
-    first = next(iter(embeddings.values()))
+    """The matches of any point of the scene's faces, by the embeddings with these labels.
+
+    ``names``: of the faces' landmarks; empty if they have none. ``embedded``: without heading and
+    footer. ``arrival``: see `live_frame`. The page begins with a typical landmark, or the middle
+    of the first face.
+    """
+    first = scene.embeddings[labels[0]]
+    large = scene.large
+    files = scene.faces.files[scene.part]
+    drawn = scene.faces.root is None
     data = {
-        "side": small.shape[-1],
-        "cells": cells(small.shape[-1], first.stride),
+        "side": scene.side,
+        "cells": cells(scene.side, first.stride),
         "stride": first.stride,
         "shown": large.shape[-1],
-        "embeddings": parts,
+        "embedded": embedded,
+        "arrival": arrival,
+        "embeddings": [_described(scene, label) for label in labels],
         "faces": [
-            {"name": name, "picture": _jpeg(picture)}
-            for name, picture in zip(names, large, strict=True)
+            {"name": f"face {i}" if drawn else Path(file).stem, "picture": _jpeg(picture)}
+            for i, (file, picture) in enumerate(zip(files, large, strict=True), scene.first + 1)
         ],
-    }
-    trained = first.provenance["data"]["dataset"] if first.provenance.get("data") else "pictures"
-    pairs = " and ".join(f"{e.provenance['pairs']:,}" for e in embeddings.values())
+        "landmarks": _landmarks(scene, names),
+    } | _beginning(scene, labels, names)
     return fill(
         "live",
         title=title,
-        about="Click to keep a point.",
-        made=f"Trained without labels on {trained}, {pairs} pairs.",
+        embedded=embedded,
+        landmarks=bool(names),
+        made=_made([scene.embeddings[label] for label in labels]),
         # Inside a script element only "</" could end it.
         data=Markup(json.dumps(data).replace("</", "<\\/")),
     )
+
+
+def _described(scene: Scene, label: str) -> dict:
+    maps = scene.maps(label).numpy()
+    lengths = np.linalg.norm(maps, axis=1)
+    if scale := scene.embeddings[label].spec.scale:
+        lengths = np.full_like(lengths, scale)  # the training's: unit vectors times the scale
+    colours = (255 * descriptor_colours(maps)).round().astype(np.uint8)
+    return {
+        "label": label,
+        "dimension": maps.shape[1],
+        "maps": [_text(m) for m in _bytes(maps)],
+        "lengths": [_text(n.astype("<f4")) for n in lengths],
+        "colours": [_text(c) for c in colours],
+    }
+
+
+def _landmarks(scene: Scene, names: Sequence[str]) -> dict | None:
+    """Names and true places, by face; None for a place that is not annotated."""
+    if not names:
+        return None
+    points = [
+        [None if np.isnan(at).any() else [round(float(v), 2) for v in at] for at in face]
+        for face in scene.landmarks
+    ]
+    return {"names": list(names), "points": points}
+
+
+def _beginning(scene: Scene, labels: Sequence[str], names: Sequence[str]) -> dict:
+    """The point that is shown first, and the auxiliary face: another one."""
+    asked = scene.typical_question(labels[0], labels[-1]) if names else None
+    face, point = 0, (scene.side / 2, scene.side / 2)
+    if asked:
+        face, point = asked[0], np.clip(scene.landmarks[asked], 0, scene.side - 1)
+    auxiliary = next(i for i in (2, 1, 0) if i != face and i < len(scene.images))
+    start = {"face": face, "x": round(float(point[0]), 2), "y": round(float(point[1]), 2)}
+    return {"start": start, "auxiliary": auxiliary}
+
+
+def _made(embeddings: Sequence[Embedding]) -> str:
+    first = embeddings[0].provenance
+    trained = first["data"]["dataset"] if first.get("data") else "pictures"
+    pairs = " and ".join(f"{e.provenance['pairs']:,}" for e in embeddings)
+    return f"Trained without labels on {trained}, {pairs} pairs."
 
 
 def _one_size(embeddings: Sequence[Embedding]) -> tuple[int, int]:
@@ -115,25 +171,9 @@ def _one_size(embeddings: Sequence[Embedding]) -> tuple[int, int]:
     return next(iter(sizes))
 
 
-def _faces(
-    images: Path | str | None, count: int, size: int, crop: int
-) -> tuple[Tensor, Tensor, list[str]]:
-    """Pictures for the networks and for people, and their names."""
-    if count < 2:
-        raise StudyError(f"--faces must be at least 2, to match one in another, got {count}")
+def _open_faces(images: Path | str | None, count: int, size: int, crop: int) -> FaceDataset:
     if images is None:
-        keep = slice(crop * LARGER, (size - crop) * LARGER)
-        large = render_split("test", 0, count, size=size * LARGER).images[:, :, keep, keep]
-        drawn = open_dataset("synthetic", None, "test", size=size, crop=crop, limit=count)
-        return drawn.cropped(), large, [f"face {i + 1}" for i in range(count)]
-    small, large = (_folder(images, size * factor, crop * factor) for factor in (1, LARGER))
-    if len(small) < 2:
-        raise StudyError(f"{images} has {len(small)} pictures: at least 2 are needed")
-    part = slice(count)
-    return small.cropped(part), large.cropped(part), [Path(f).stem for f in small.files[part]]
-
-
-def _folder(images: Path | str, size: int, crop: int) -> FaceDataset:
+        return open_dataset("synthetic", None, "test", size=size, crop=crop, limit=count)
     folder = Path(images).expanduser()
     return open_dataset("folder", folder, "train", size=size, crop=crop, skip_bad=True)
 

@@ -1,6 +1,6 @@
 """Shared by the explorer's panels: a clickable canvas, controls, and static pictures for pages.
 
-A page runs no Python. There, each panel is a row of radio buttons with one static picture each;
+A page runs no Python. There, most panels are a row of radio buttons with one static picture each;
 the arrow keys step through them.
 """
 
@@ -21,6 +21,7 @@ __all__ = [
     "WIDTH",
     "Message",
     "Panel",
+    "PicturePanel",
     "Still",
     "canvas_for",
     "control",
@@ -31,7 +32,7 @@ __all__ = [
     "status",
 ]
 
-WIDTH = 9.6  # inches: the width of a page
+WIDTH = 8.4  # inches: the width of an output in JupyterLab on a screen of 1280 pixels
 STILL_SCALE = 1.5  # dots per CSS pixel of static pictures
 _numbers = itertools.count()
 
@@ -47,24 +48,30 @@ class Still:
 
 
 class Panel(widgets.VBox):
-    """Controls above a picture. Without a kernel, `still` is shown instead."""
+    """Controls and a picture. A page, which runs no Python, shows `still` instead."""
+
+    @abstractmethod
+    def still(self) -> Markup:
+        """What a page shows in place of the panel."""
+
+    def _repr_mimebundle_(self, **options):
+        return super()._repr_mimebundle_(**options) | {"text/html": str(self.still())}
+
+
+class PicturePanel(Panel):
+    """A panel that is static pictures on a page."""
 
     @abstractmethod
     def stills(self) -> list[Still]:
-        """Static pictures for a page, which runs no Python."""
+        """The pictures."""
 
     @property
     @abstractmethod
     def legend(self) -> str:
         """Legend above the choice between `stills`."""
 
-    @property
-    def first_shown(self) -> int:
-        """Index of the still that is selected first."""
-        return 0
-
     def still(self) -> Markup:
-        """The stills as HTML, with radio buttons to choose one."""
+        """The stills as HTML, with radio buttons to choose one; the first is chosen."""
         choices = [
             {
                 "label": s.label,
@@ -72,28 +79,20 @@ class Panel(widgets.VBox):
                 "width": s.figure[1],
                 "alt": s.alt,
                 "caption": s.caption,
-                "checked": k == self.first_shown,
+                "checked": k == 0,
             }
             for k, s in enumerate(self.stills())
         ]
         name = f"choice-{next(_numbers)}"
         return fill("choices", legend=self.legend, name=name, choices=choices)
 
-    def _repr_mimebundle_(self, **options):
-        return super()._repr_mimebundle_(**options) | {"text/html": str(self.still())}
-
 
 class Message(Panel):
     """A text in place of a panel that cannot be shown."""
 
-    legend = ""
-
     def __init__(self, text: str):
         self.text = text
         super().__init__([widgets.HTML(str(self.still()))])
-
-    def stills(self) -> list[Still]:
-        return []
 
     def still(self) -> Markup:
         return Markup("<p>{}</p>").format(self.text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,10 +17,13 @@ from torch.nn import functional as F
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
+from dvelib.explore.large_pictures import large_pictures
 from dvelib.matching import pixel_error, query_cells, upsample_descriptors
 from dvelib.plots.images import descriptor_colours
 
 __all__ = ["Look", "Scene"]
+
+SHOWN = 200  # pixels: about the side at which a face is shown to people
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Scene:
     @property
     def side(self) -> int:
         return self.images.shape[-1]
+
+    @cached_property
+    def large(self) -> Tensor:
+        """The faces ``[N,3,S,S]`` uint8 for people to look at; see `large_pictures`."""
+        return large_pictures(self.faces, self.part, max(1, round(SHOWN / self.side)))
 
     @property
     def landmarks(self) -> np.ndarray | None:

@@ -1,18 +1,21 @@
-"""A button that trains a small embedding on the explored kind of faces."""
+"""Buttons that train a small embedding on the explored kind of faces, and stop the training."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+import time
+from collections.abc import Callable
 
 import ipywidgets as widgets
 from markupsafe import Markup
 
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
+from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
+from dvelib.common.markup import duration
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.explore.gallery import Gallery
-from dvelib.explore.panel import Panel, Still, control, row, status
+from dvelib.explore.panel import Panel, control, row, status
 from dvelib.own.embedding_training import learning_rate
 from dvelib.training.embeddings import train
 
@@ -21,44 +24,58 @@ __all__ = ["TrainingPanel"]
 BATCH, DIMENSION = 8, 16
 LENGTHS = {"200 steps (a short test)": 200, "1,500 steps (exchange starts to help)": 1500}
 LOSSES = {"with exchange": True, "without exchange": False}
-TRAINING_FACES = 1000  # synthetic faces to train on
+TRAINING_FACES = 500  # synthetic faces to train on
+SHOW_SECONDS = 0.5  # between two changes of the bar
 IN_LAB = "In JupyterLab, a button here trains a small embedding on these faces."
 
 
 class TrainingPanel(Panel):
-    """Trains an embedding, saves it in ``outputs/explore`` and adds it to the other panels.
+    """Trains an embedding, saves it among the gallery's outputs and adds it to the other panels.
 
-    An embedding that is already trained is loaded; an interrupted training continues.
+    An embedding that is already trained is loaded; a stopped training goes on. The training runs in
+    a thread of its own, so the other panels answer meanwhile.
     """
 
-    legend = "Training of an embedding"
-
-    def __init__(self, gallery: Gallery, folder: Path = ROOT / "outputs" / "explore"):
-        self.gallery, self.folder = gallery, folder
+    def __init__(self, gallery: Gallery):
+        self.gallery, self.folder = gallery, gallery.outputs / "explore"
         self.loss = control(widgets.Dropdown, "loss", options=LOSSES)
         self.steps = control(widgets.Dropdown, "length", options=LENGTHS)
         self.button = widgets.Button(description="train", button_style="primary")
-        self.button.on_click(lambda _: self.train())
-        self.status_line, self.output = widgets.HTML(), widgets.Output()
-        super().__init__([row([self.loss, self.steps]), self.button, self.output, self.status_line])
+        self.button.on_click(lambda _: self.start())
+        self.stop_button = widgets.Button(description="stop", disabled=True)
+        self.stop_button.on_click(lambda _: self._stop.set())
+        self.bar = widgets.IntProgress(layout=widgets.Layout(width="25em", visibility="hidden"))
+        self.status_line = widgets.HTML()
+        self._stop, self._thread = threading.Event(), None
+        buttons = row([self.button, self.stop_button, self.bar])
+        super().__init__([row([self.loss, self.steps]), buttons, self.status_line])
 
-    def train(self) -> None:
-        """Train the chosen embedding and offer it; show a StudyError as text."""
-        self.button.disabled = True
-        self.output.clear_output()
-        self.status_line.value = status("Training. The bar shows the time left.")
+    def start(self) -> None:
+        """Begin to train the chosen embedding; the status line reports the end or an error."""
+        self._stop.clear()
+        self.button.disabled, self.stop_button.disabled = True, False
+        self.status_line.value = status("Opening the training images.")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return after the training has ended."""
+        if self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
         try:
-            with self.output:
-                label = self._trained()
+            label = self.gallery.offer(self._trained())
             self.status_line.value = status(
-                f"{label} is now selected on the right of the first panel."
+                f"{label} is now selected on the right above the faces."
             )
         except StudyError as error:
             self.status_line.value = status(str(error))
         finally:
-            self.button.disabled = False
+            self.bar.layout.visibility = "hidden"
+            self.button.disabled, self.stop_button.disabled = False, True
 
-    def _trained(self) -> str:
+    def _trained(self) -> Embedding:
         faces, data = self._faces()
         spec = EmbeddingSpec(
             dimension=DIMENSION,
@@ -72,7 +89,24 @@ class TrainingPanel(Panel):
             learning_rate=learning_rate(BATCH),
         )
         folder = self.folder / f"{spec.slug}-{spec.digest(faces.digest)}"
-        return self.gallery.offer(train(spec, faces, folder, device="cpu"))
+        self.bar.max, self.bar.value, self.bar.layout.visibility = spec.steps, 0, "visible"
+        return train(spec, faces, folder, device="cpu", proceed=self._progress(spec.steps))
+
+    def _progress(self, steps: int) -> Callable[[int], bool]:
+        """The function that a training asks after each step: it moves the bar, or stops."""
+        began, first, shown = time.monotonic(), None, 0.0
+
+        def proceed(step: int) -> bool:
+            nonlocal first, shown
+            first = step - 1 if first is None else first
+            passed = time.monotonic() - began
+            if passed - shown >= SHOW_SECONDS:
+                shown, self.bar.value = passed, step
+                left = duration(passed / (step - first) * (steps - step))
+                self.status_line.value = status(f"Step {step:,} of {steps:,}; {left} left.")
+            return not self._stop.is_set()
+
+        return proceed
 
     def _faces(self) -> tuple[FaceDataset, DataSpec]:
         """Training images of the explored kind of faces, and their specification."""
@@ -85,9 +119,6 @@ class TrainingPanel(Panel):
         size = {"size": gallery.size, "crop": gallery.crop}
         drawn = DataSpec(name="synthetic", limit=TRAINING_FACES)
         return open_dataset("synthetic", None, "train", limit=TRAINING_FACES, **size), drawn
-
-    def stills(self) -> list[Still]:
-        return []
 
     def still(self) -> Markup:
         return Markup(f"<p>{IN_LAB}</p>")

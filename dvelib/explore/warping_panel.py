@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dvelib.explore.gallery import Gallery
-from dvelib.explore.panel import Panel, Still, picture_html, picture_of, row, slider, status
+from dvelib.explore.panel import PicturePanel, Still, picture_html, picture_of, row, slider, status
 from dvelib.plots import warp_examples
 from dvelib.warps import TRAINING_WARP, WarpDistribution, draw_weights, warp_pair
 
@@ -25,7 +25,7 @@ STILLS = {
 }
 
 
-class WarpPanel(Panel):
+class WarpPanel(PicturePanel):
     """One face under a random thin-plate-spline warp; sliders set its strength and the draw."""
 
     legend = "Warp"

@@ -146,10 +146,14 @@ def publish_weights(study: Study) -> list[Path]:
     """
     from dvelib.explore import Explorer
     from dvelib.explore.live_page import write_live_page
+    from dvelib.explore.matches_figure import matches_figure
     from dvelib.pages.shipping import ship
 
     folders = ship(study)
-    _save(Explorer().matches().figure, PUBLISHED / "exchange.png")
+    gallery = Explorer()
+    labels, scene = gallery.pair(), gallery.scene()
+    shown = matches_figure(scene, labels, *scene.typical_question(*labels))
+    _save(shown, PUBLISHED / "exchange.png")
     write_live_page(PUBLISHED / "explorer.html")
     return folders
 

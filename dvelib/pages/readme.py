@@ -217,7 +217,7 @@ def speed_text(results: dict) -> str:
             faster = _range([row["ratio"] for row in chosen])
             lines.append(f"| {name} | {form} | {faster} | {_range(memory)} |")
     made = results["made"]
-    lines += ["", _click_text(results["clicks"]) + " " + _ending_text(results)]
+    lines += ["", _ending_text(results)]
     lines += ["", f"Measured on {made['Hardware']}, {made['Repeats']} repeats; {made['Versions']}."]
     return "\n".join([*lines, ""])
 
@@ -226,10 +226,6 @@ def _range(ratios: list[float]) -> str:
     """Such as "1.6x to 2.0x", or one number where they agree; "" for none."""
     ends = [f"{ratio:.1f}x" for ratio in (min(ratios), max(ratios))] if ratios else []
     return " to ".join(dict.fromkeys(ends))
-
-
-def _click_text(rows: list[dict]) -> str:
-    return f"A click in the explorer is answered in {1e3 * rows[0]['seconds']:.0f} ms."
 
 
 def _ending_text(results: dict) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ INDEX, CLAIMS, NUMBERS = "index.html", "claims.html", "results.csv"
 # Every page of a site links to these: address, then words.
 _NAVIGATION = {INDEX: "All tables", CLAIMS: "Claims", NUMBERS: "Numbers (CSV)"}
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
-_SECTION = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
+_SECTION = re.compile(r"<h2>(.*?)</h2>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -96,16 +97,21 @@ def render_titled(notebook: Path, home: str | None, around: Around = Around()) -
     body, _ = _exporter().from_notebook_node(document)
     heading = _HEADING.search(body)
     title = Markup(heading[1]).striptags() if heading else _title(notebook)
+    # What stands before the title says how to run the notebook: on a page it comes last.
+    before, body = (body[: heading.start()], body[heading.start() :]) if heading else ("", body)
+    contents = [Markup(words).striptags() for words in _SECTION.findall(body)]
+    numbers = count(1)
+    body = _SECTION.sub(lambda m: f'<h2 id="section-{next(numbers)}">{m[1]}</h2>', body)
     # The finding and its figure stand before the first section; the contents follow them.
-    first = _SECTION.search(body)
-    opening, rest = (body[: first.start()], body[first.start() :]) if first else (body, "")
+    opening, mark, rest = body.partition("<h2 id=")
     page = fill(
         "page",
         title=title,
         has_heading=bool(heading),
         opening=Markup(opening),
-        rest=Markup(rest),
-        contents=[(name, Markup(words).striptags()) for name, words in _SECTION.findall(body)],
+        rest=Markup(mark + rest),
+        before=Markup(before),
+        contents=contents,
         around=around,
         links=links(home),
         executed=_execution(document.metadata.get("papermill", {})),

@@ -13,7 +13,7 @@ Notable:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -54,17 +54,19 @@ def train(
     device: str = "auto",
     parent: Path | None = None,
     earlier: Path | None = None,
+    proceed: Callable[[int], bool] | None = None,
 ) -> Embedding:
     """Train an embedding into ``folder``, resume it there, or load it if it is finished.
 
     ``parent`` is the folder of the embedding that ``spec.parent`` describes, to start from.
     ``earlier`` is the folder of a shorter training that ``spec`` continues: it goes on from that
     one's last step. Where that folder has no checkpoint, the training starts from its first step
-    and ends in the same numbers.
+    and ends in the same numbers. ``proceed``: called after each step with the number of steps
+    done; False stops the training soon after, with a checkpoint from which it can go on.
 
     Raises StudyError where the GPU asked for is not there, the folder is another embedding's, the
-    dataset is smaller than a batch, or the loss stops being finite (the last good checkpoint
-    stays).
+    dataset is smaller than a batch, the loss stops being finite (the last good checkpoint
+    stays), or ``proceed`` stopped the training.
     """
     folder, device = Path(folder), resolve_device(device)
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,7 @@ def train(
             if earlier is not None:
                 distributed.on_first_rank(storage.copy_checkpoint, earlier, folder)
             network = initial_network(spec, parent)
-            _train(spec, dataset, folder, network, distributed.local_device(device))
+            _train(spec, dataset, folder, network, distributed.local_device(device), proceed)
         distributed.barrier()
     return storage.load_embedding(folder)
 
@@ -109,6 +111,7 @@ def _train(
     folder: Path,
     network: nn.Module,
     device: torch.device,
+    proceed: Callable[[int], bool] | None,
 ) -> None:
     """All steps that are left, then the finished embedding in its folder."""
     torch.backends.cudnn.benchmark = True  # the same shapes at every step
@@ -127,6 +130,7 @@ def _train(
         title=spec.label,
         bar=spec.slug,
         unit="pairs",
+        proceed=proceed,
     )
 
     def learn(images: Tensor) -> Tensor:

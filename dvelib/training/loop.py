@@ -43,7 +43,9 @@ class Loop:
     ``parts``: what a checkpoint keeps, by name, besides the optimizer and its learning rates.
     ``log_every``: after so many steps their mean loss is logged, and a checkpoint may be written.
     ``title`` names the training in errors, ``bar`` at the progress bar, which counts ``unit``,
-    ``batch`` of them a step.
+    ``batch`` of them a step. ``proceed``: asked after each step with the number of steps done;
+    after a False the loop saves a checkpoint and stops at the next logged step. No bar is shown
+    then, since the caller sees every step.
 
     Attributes: ``step``, how many steps are done; ``seconds``, how long they took; ``history``,
     rows (step, mean loss since the row before, learning rate of the first parameter group).
@@ -62,12 +64,13 @@ class Loop:
         title: str,
         bar: str,
         unit: str,
+        proceed: Callable[[int], bool] | None = None,
     ):
         self.folder, self.optimizer, self.schedule = folder, optimizer, schedule
         self.rates = LambdaLR(optimizer, schedule.factor)
         self.parts = parts | {"optimizer": optimizer, "rates": self.rates}
         self.device, self.batch, self.log_every = device, batch, log_every
-        self.title, self.bar, self.unit = title, bar, unit
+        self.title, self.bar, self.unit, self.proceed = title, bar, unit, proceed
         self.step, self.seconds, self.history = 0, 0.0, []
         self._losses: list[Tensor] = []  # since the last row of the history
         self._checked = 0  # so many of them are known to be finite
@@ -77,8 +80,10 @@ class Loop:
         """Learn from the batches of the steps that are left, one each.
 
         ``learn`` returns the loss, a scalar on the device.
-        Raises StudyError where a loss is not finite; the last checkpoint stays.
+        Raises StudyError where a loss is not finite; the last checkpoint stays. Also where
+        ``proceed`` stops the loop; the same training goes on from the checkpoint.
         """
+        stopped = False
         began = saved = time.monotonic()
         with self._progress_bar() as bar:
             for batch in batches:
@@ -89,11 +94,20 @@ class Loop:
                     bar.set_postfix_str(f"loss {self._log():.3f}", refresh=False)
                 bar.update(self.batch)
                 self.rates.step()
+                stopped = stopped or not (self.proceed is None or self.proceed(self.step))
                 now = time.monotonic()
-                if now - saved > CHECKPOINT_SECONDS and not self._losses:
+                if (stopped or now - saved > CHECKPOINT_SECONDS) and not self._losses:
                     self.seconds, began, saved = self.seconds + now - began, now, now
                     self.save()
+                    if stopped and self.step < self.schedule.steps:
+                        self._report_stop()
         self.seconds += time.monotonic() - began
+
+    def _report_stop(self) -> None:
+        raise StudyError(
+            f"the training of {self.title} was stopped after {self.step} of {self.schedule.steps} "
+            f"steps; train it again to go on from there"
+        )
 
     def _is_due(self) -> bool:
         return self.step % self.log_every == 0 or self.step == self.schedule.steps
@@ -119,7 +133,8 @@ class Loop:
 
     def _progress_bar(self):
         done, total = (n * self.batch for n in (self.step, self.schedule.steps))
-        return progress_bar(total, self.bar, self.unit, done, silent=distributed.rank() > 0)
+        silent = distributed.rank() > 0 or self.proceed is not None
+        return progress_bar(total, self.bar, self.unit, done, silent=silent)
 
     def save(self) -> None:
         """Write a checkpoint; every loss so far must be in the history."""

@@ -1,115 +1,109 @@
-"""The explorer in JupyterLab, in a real browser: clicks and keys change the matches."""
-
-import os
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
+"""The explorer in JupyterLab: Run All ends at the faces, and they answer pointer and keyboard."""
 
 import pytest
 from playwright.sync_api import expect
 
-from dvelib.common.files import ROOT
+from tests.browser.jupyterlab import PATIENCE, complaints
 
-SETTINGS = (
-    "JUPYTER_CONFIG_DIR",
-    "JUPYTER_RUNTIME_DIR",
-    "JUPYTERLAB_SETTINGS_DIR",
-    "JUPYTERLAB_WORKSPACES_DIR",
-)
-PATIENCE = 180_000  # milliseconds: a busy machine takes its time to start a kernel
+expect.set_options(timeout=PATIENCE)
+PICTURES_BESIDE_IT = """output => [...output.querySelectorAll("canvas, img")].filter(
+  part => part.getBoundingClientRect().right > output.getBoundingClientRect().right + 1).length"""
+POINT = "() => [dve.point.face, Math.round(dve.point.x), Math.round(dve.point.y)]"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """The address of the explorer in a separate JupyterLab."""
-    folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(ROOT / "notebooks" / "explore.ipynb", folder)
-    token, port = secrets.token_hex(8), _free_port()
-    # The user's own settings are neither read nor changed.
-    own = {name: str(folder / name) for name in SETTINGS}
-    server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            f"--port={port}",
-            f"--ServerApp.root_dir={folder}",
-            f"--IdentityProvider.token={token}",
-            "--LabApp.news_url=None",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        ],
-        env=os.environ | own | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "log.txt").open("w"),
-    )
-    try:
-        _wait_for(f"http://localhost:{port}/api?token={token}", server, folder / "log.txt")
-        yield f"http://localhost:{port}/lab/tree/explore.ipynb?reset&token={token}"
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_for(address, server, log, seconds=120):
-    for _ in range(2 * seconds):
-        assert server.poll() is None, log.read_text()
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    pytest.fail(f"JupyterLab did not start: {log.read_text()}")
+def explorer(lab):
+    with lab.run_all("explore", outputs=str(lab.folder)) as page:
+        page.complaints = complaints(page)
+        page.get_by_role("button", name="train", exact=True).wait_for()
+        yield page
 
 
 @pytest.fixture
-def explorer(lab, browser):
-    """The page after all cells have run, scrolled to the top."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(PATIENCE)
-    page.goto(lab)
-    page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-    page.get_by_text("| Idle").wait_for()  # the kernel is ready
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.get_by_role("button", name="train", exact=True).wait_for()  # the last cell's
-    page.locator(".jp-Notebook").hover()
-    page.mouse.wheel(0, -100_000)
-    yield page
-    page.close()
+def faces(explorer):
+    """The frame with the faces, once all of them are drawn."""
+    frame = explorer.locator("iframe.live").content_frame
+    frame.locator("canvas").nth(11).wait_for()
+    return frame
 
 
-def test_a_click_on_a_face_changes_the_match(explorer):
-    status = explorer.locator("p[role=status]", has_text="Face ").first
-    canvas = explorer.locator("canvas").nth(1)  # lies over the first, and takes the clicks
-    canvas.scroll_into_view_if_needed()
-    picture = "() => document.querySelector('canvas').toDataURL()"
-    for x, y, face in ((0.05, 0.3, 0), (0.32, 0.8, 6), (0.93, 0.8, 7)):
-        text, drawn, box = status.text_content(), explorer.evaluate(picture), canvas.bounding_box()
-        canvas.click(position={"x": x * box["width"], "y": y * box["height"]})
-        expect(status).not_to_have_text(text)
-        expect(status).to_contain_text(f"Face {face}, ")
-        explorer.wait_for_function(f"drawn => ({picture})() != drawn", arg=drawn)
-    assert not explorer.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
+def hover(faces, face, x, y, block=0):
+    """Point at pixel (x, y) of a face; returns what the page has found."""
+    canvas = faces.locator(".faces").nth(block).locator("canvas").nth(face)
+    scale = canvas.bounding_box()["width"] / 50
+    canvas.hover(position={"x": (x + 0.5) * scale, "y": (y + 0.5) * scale})
+    body = faces.locator("body")
+    body.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    return body.evaluate("() => [dve.point, dve.found]")
 
 
-def test_a_landmark_and_an_embedding_are_chosen_from_the_keyboard(explorer):
-    status = explorer.locator("p[role=status]", has_text="Face ").first
-    explorer.get_by_label("landmark").first.select_option("nose")
-    expect(status).to_contain_text("px")
-    text = status.text_content()
+def test_run_all_ends_at_the_faces_without_errors(explorer, faces):
+    assert explorer.complaints == []
+    height, width = (explorer.viewport_size[side] for side in ("height", "width"))
+    for canvas in faces.locator("canvas").all():
+        box = canvas.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert box["width"] >= 125
+
+
+def test_few_controls_stand_before_the_faces(explorer, faces):
+    top = faces.locator("canvas").first.bounding_box()["y"]
+    controls = "select:visible, input:visible, button:visible"
+    outside = explorer.locator(".jp-OutputArea-output").filter(has=explorer.locator("iframe"))
+    found = [*outside.locator(controls).all(), *faces.locator(controls).all()]
+    assert 1 <= sum(control.bounding_box()["y"] < top for control in found) <= 4
+
+
+def test_nothing_is_cut_off(explorer, faces):
+    wide = "e => e.scrollWidth <= e.clientWidth"
+    assert faces.locator("html").evaluate(wide)
+    assert faces.locator("html").evaluate("e => e.scrollHeight <= e.clientHeight")
+    for output in explorer.locator(".jp-OutputArea-output").all():
+        assert output.evaluate(wide)
+        assert output.evaluate(PICTURES_BESIDE_IT) == 0
+
+
+def test_the_pointer_moves_the_matches_on_all_faces(explorer, faces):
+    pictures = "() => [...document.querySelectorAll('canvas')].map(canvas => canvas.toDataURL())"
+    body = faces.locator("body")
+    _, before = hover(faces, 0, 12, 30)
+    drawn = body.evaluate(pictures)
+    point, after = hover(faces, 1, 35, 15)
+    assert (point["face"], round(point["x"]), round(point["y"])) == (1, 35, 15)
+    for old, new in zip(before, after, strict=True):
+        assert sum((a["x"], a["y"]) != (b["x"], b["y"]) for a, b in zip(old, new, strict=True)) >= 5
+    changed = [a != b for a, b in zip(drawn, body.evaluate(pictures), strict=True)]
+    assert all(changed)
+
+
+def test_another_embedding_keeps_the_point(explorer, faces):
+    hover(faces, 2, 20, 30)
+    point = faces.locator("body").evaluate(POINT)
     explorer.get_by_label("right", exact=True).select_option("SmallNet 16-d with exchange")
-    expect(status).not_to_have_text(text)
-    expect(status).to_contain_text("SmallNet 16-d with exchange")
+    expect(faces.locator("h2").nth(1)).to_have_text("SmallNet 16-d with exchange")
+    assert faces.locator("body").evaluate(POINT) == point
+
+
+def test_warps_follow_their_sliders(explorer):
+    text = explorer.get_by_text("pixels move by")
+    before = text.text_content()
+    explorer.locator(".widget-slider", has_text="rotation, degrees").get_by_role("slider").focus()
+    explorer.keyboard.press("ArrowRight")
+    expect(text).not_to_have_text(before)
+
+
+def test_a_click_on_a_dot_shows_its_face(explorer):
+    text = explorer.get_by_text("of 96 faces")
+    before = text.text_content()
+    canvas = explorer.locator(".jupyter-matplotlib-canvas-div canvas").nth(1)
+    box = canvas.bounding_box()
+    canvas.click(position={"x": 0.15 * box["width"], "y": 0.5 * box["height"]})
+    expect(text).not_to_have_text(before)
+
+
+def test_a_training_is_stopped_by_its_button(explorer):
+    explorer.get_by_role("button", name="train", exact=True).click()
+    expect(explorer.get_by_text("of 200; ")).to_be_visible()
+    explorer.get_by_role("button", name="stop", exact=True).click()
+    expect(explorer.get_by_text("was stopped after")).to_be_visible()

@@ -12,6 +12,7 @@ from dvelib.checkpoints import load_pretrained
 from dvelib.common.errors import StudyError
 from dvelib.data import open_dataset
 from dvelib.explore.live_page import DEFAULT, write_live_page
+from dvelib.explore.scene import Scene
 from dvelib.matching import match_full_resolution
 from tests.own.pictures import draw_folder
 
@@ -63,7 +64,7 @@ def test_what_cannot_be_shown_is_said_in_a_sentence(tmp_path):
     with pytest.raises(StudyError, match="--faces must be at least 2"):
         write_live_page(tmp_path / "x.html", faces=1)
     draw_folder(tmp_path / "one", 1)
-    with pytest.raises(StudyError, match="has 1 pictures: at least 2 are needed"):
+    with pytest.raises(StudyError, match="has 1 picture.s.: the explorer needs at least two"):
         write_live_page(tmp_path / "x.html", images=tmp_path / "one")
     assert not (tmp_path / "x.html").exists()
 
@@ -157,8 +158,32 @@ def test_paint_reaches_all_faces(window):
     assert window.evaluate("dve.painted") is None
 
 
-def test_a_path_leads_through_another_face(window):
+def test_the_exchange_is_that_of_the_loss(window):
     window.select_option("#auxiliary", "5")
-    hover(window, 0, 20, 20)
+    hover(window, 0, 20, 18)
+    found = window.evaluate("dve.via")
+    faces = open_dataset("synthetic", None, "test", size=70, crop=10, limit=12)
+    scene = Scene({name: load_pretrained(name) for name in DEFAULT}, faces, 12)
+    for e, name in enumerate(DEFAULT):
+        ours = torch.tensor(scene.look(name, 0, (20, 18), 5).exchanged).float()
+        theirs = torch.tensor([[m["x"], m["y"]] for m in found[e]])
+        assert (theirs - ours).norm(dim=1).median() <= 1.5
     assert window.complaints == []
     window.select_option("#auxiliary", "")
+    hover(window, 0, 20, 20)
+    assert window.evaluate("dve.via") is None
+
+
+def test_true_places_and_the_mean_error_are_shown_near_a_landmark(window):
+    faces = open_dataset("synthetic", None, "test", size=70, crop=10, limit=12)
+    found = hover(window, 2, *map(float, faces.landmarks[2, 2]))  # the nose
+    assert window.evaluate("dve.landmark") == 2
+    misses = [
+        np.hypot(m["x"] - x, m["y"] - y)
+        for face, (m, (x, y)) in enumerate(zip(found[0], faces.landmarks[:, 2], strict=True))
+        if face != 2
+    ]
+    note = window.locator(".block .note").first.text_content()
+    assert note.endswith(f"mean error of nose {np.mean(misses) * 70 / 50:.1f} px")
+    hover(window, 2, 3, 3)
+    assert "mean error" not in window.locator(".block .note").first.text_content()

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from dvelib.data import open_dataset
-from dvelib.explore import training_panel
+from dvelib.explore import explorer, training_panel
 from dvelib.explore.explorer import Explorer
+from dvelib.explore.matches_figure import matches_figure
 
 
 @pytest.fixture
@@ -19,66 +20,47 @@ def panel(gallery):
     return gallery.matches(8)
 
 
-def click(panel, x, y):
-    axis = panel.sides[1].axis
-    panel._clicked(SimpleNamespace(inaxes=axis, xdata=x, ydata=y))
+def contents(panel):
+    """The data of the page in the panel's frame."""
+    frame = BeautifulSoup(panel.frame.value, "html.parser").iframe
+    page = BeautifulSoup(frame["srcdoc"], "html.parser")
+    return json.loads(page.find(id="data").string)
 
 
-def test_a_landmark_is_selected_first_and_described(panel):
-    assert panel.landmark.label in panel.gallery.landmark_names
-    assert "SmallNet 64-d without exchange: mean error" in panel.status_line.value
-    assert 'role="status"' in panel.status_line.value
+def labels(panel):
+    return [embedding["label"] for embedding in contents(panel)["embeddings"]]
 
 
-def test_a_click_selects_its_point_on_both_sides(panel):
-    x, y = panel.mosaic.corners[5] + (12, 30)
-    click(panel, x, y)
-    assert (panel.face.value, panel.x.value, panel.y.value) == (5, 12, 30)
-    assert panel.landmark.label == "any point"
-    for side, label in zip(panel.sides, panel.labels, strict=True):
-        look = panel.scene.look(label.value, 5, (12, 30), panel.auxiliary.value)
-        others = np.delete(panel.mosaic.placed(look.best), 5, axis=0)
-        np.testing.assert_array_equal(side.best.get_offsets(), others)
-        np.testing.assert_array_equal(side.query.get_offsets(), [[x, y]])
+def test_the_frame_shows_the_chosen_embeddings(panel):
+    assert labels(panel) == ["SmallNet 64-d without exchange", "SmallNet 64-d with exchange"]
+    panel.labels[0].value = "SmallNet 16-d with exchange"
+    assert labels(panel) == ["SmallNet 16-d with exchange", "SmallNet 64-d with exchange"]
 
 
-def test_a_click_beside_the_faces_changes_nothing(panel):
-    before = panel.status_line.value
-    click(panel, 51, 51)
-    panel._clicked(SimpleNamespace(inaxes=None, xdata=None, ydata=None))
-    assert panel.status_line.value == before
+def test_one_embedding_on_both_sides_is_shown_once(panel):
+    panel.labels[0].value = panel.labels[1].value
+    assert labels(panel) == [panel.labels[1].value]
 
 
-def test_sliders_select_the_point(panel):
-    panel.ask(0, (25, 25))
-    panel.x.value = 11
-    assert "Face 0, (11, 25)" in panel.status_line.value
-    before = panel.sides[0].exchanged.get_offsets().copy()
-    panel.auxiliary.value = 7
-    assert (panel.sides[0].exchanged.get_offsets() != before).any()
-
-
-def test_the_selected_landmark_moves_to_the_selected_face(panel):
-    panel.landmark.value = 2
-    for face in (3, 6):
-        panel.face.value = face
-        truth = panel.scene.landmarks[face, 2].round()
-        assert (panel.x.value, panel.y.value) == tuple(truth.clip(0, 49))
-        assert panel.landmark.value == 2
-
-
-@pytest.mark.parametrize("what", ["descriptors as colours", "faces alone"])
-def test_other_pictures_of_the_same_faces(panel, what):
-    before = panel.sides[0].picture.get_array().copy()
-    panel.show.value = what
-    assert (panel.sides[0].picture.get_array() != before).any()
+def test_a_typical_landmark_is_shown_first(panel):
+    data = contents(panel)
+    start, points = data["start"], data["landmarks"]["points"]
+    assert [start["x"], start["y"]] in points[start["face"]]
+    assert data["auxiliary"] != start["face"]
+    assert tuple(data["landmarks"]["names"]) == panel.gallery.landmark_names
 
 
 def test_other_faces_can_be_shown(panel):
-    panel.first.value = 4
+    panel.first.value = 5
     assert panel.scene.first == 4
-    shown = panel.scene.images[0].movedim(0, 2).numpy() / 255
-    np.testing.assert_array_equal(panel.mosaic.faces[0], shown)
+    assert [face["name"] for face in contents(panel)["faces"]][:2] == ["face 5", "face 6"]
+
+
+def test_only_the_first_frame_scrolls_the_notebook_to_itself(panel):
+    assert contents(panel)["arrival"]
+    panel.labels[0].value = "SmallNet 16-d with exchange"
+    assert not contents(panel)["arrival"]
+    assert '"arrival": ""' in panel.still().unescape()
 
 
 def pictures(still):
@@ -92,7 +74,7 @@ def pictures(still):
         yield choice.label.text.strip(), Image.open(io.BytesIO(data)), choice.img["alt"]
 
 
-@pytest.mark.parametrize("what", ["matches", "warps", "keypoints", "errors"])
+@pytest.mark.parametrize("what", ["warps", "keypoints", "errors"])
 def test_a_page_shows_static_pictures(gallery, what):
     shown = list(pictures(getattr(gallery, what)().still()))
     assert len(shown) == 5
@@ -101,19 +83,38 @@ def test_a_page_shows_static_pictures(gallery, what):
     assert all(picture.width > 300 and alt for _, picture, alt in shown)
 
 
-def test_the_mime_bundle_holds_widget_and_pictures(panel):
+def test_the_mime_bundle_holds_widget_and_page(gallery):
+    panel = gallery.warps()
     bundle = panel._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert 'class="choices"' in bundle["text/html"]
     other = BeautifulSoup(str(panel.still()), "html.parser").input["name"]
     assert other not in bundle["text/html"]  # choices of one page do not switch each other
+    assert "<iframe" in gallery.matches(3)._repr_mimebundle_()["text/html"]
 
 
-def test_stills_do_not_change_the_panel(panel):
-    panel.ask(3, (10, 20))
-    before = panel.status_line.value
-    panel.stills()
-    assert panel.status_line.value == before
+def test_all_panels_are_shown_the_faces_first(gallery, monkeypatch):
+    shown = []
+    monkeypatch.setattr(explorer, "display", shown.append)
+    gallery.show(3)
+    panels, texts = shown[::2], [text.data.splitlines()[0] for text in shown[1::2]]
+    assert [type(panel).__name__ for panel in panels] == [
+        "MatchPanel",
+        "WarpPanel",
+        "KeypointPanel",
+        "ErrorPanel",
+        "TrainingPanel",
+    ]
+    assert texts[-1] == "## Train an embedding"
+
+
+def test_the_picture_for_the_readme_has_a_row_for_each_embedding(gallery):
+    scene, labels = gallery.scene(4), gallery.pair()
+    figure = matches_figure(scene, labels, *scene.typical_question(*labels))
+    assert len(figure.axes) == 8
+    for text, label in zip(figure.texts, labels, strict=True):
+        error = np.nanmean(scene.landmark_errors(label)[scene.typical_question(*labels)])
+        assert text.get_text() == f"{label}: mean error {error:.1f} px"
 
 
 def test_pairs_are_warped_as_in_training_by_default(gallery):
@@ -145,23 +146,43 @@ def test_faces_are_in_order_of_their_errors(gallery):
     assert f"{worst:.1f} %" in panel.status_line.value
 
 
-def test_the_button_trains_and_offers_the_embedding(gallery, tmp_path, monkeypatch):
-    small = Explorer(embeddings=["smallnet-16d-plain"])
-    small.faces = open_dataset("synthetic", None, "test", size=70, crop=10, limit=8)
+@pytest.fixture
+def trainer(tmp_path, monkeypatch):
+    """The panel of a gallery with one embedding and eight faces to train on, for two steps."""
     monkeypatch.setattr(training_panel, "TRAINING_FACES", 8)
-    matches, panel = small.matches(4), small.training()
-    panel.folder = tmp_path
+    panel = Explorer(embeddings=["smallnet-16d-plain"], outputs=tmp_path, drawn=8).training()
     panel.steps.options = {"two": 2}
-    panel.button.click()
-    assert "is now selected on the right" in panel.status_line.value and not panel.button.disabled
-    assert matches.labels[0].value == "SmallNet 16-d without exchange"
-    assert matches.labels[1].value == "SmallNet 16-d with exchange"
-    assert list(tmp_path.glob("smallnet-16d-exchange-seed0-*/weights.safetensors"))
+    return panel
 
 
-def test_a_training_that_fails_shows_the_error(gallery, tmp_path, monkeypatch):
+def test_the_button_trains_and_offers_the_embedding(trainer, tmp_path):
+    matches = trainer.gallery.matches(4)
+    trainer.button.click()
+    trainer.wait()
+    assert "is now selected on the right" in trainer.status_line.value
+    assert not trainer.button.disabled and trainer.stop_button.disabled
+    assert labels(matches) == ["SmallNet 16-d without exchange", "SmallNet 16-d with exchange"]
+    found = tmp_path.glob("explore/smallnet-16d-exchange-seed0-*/weights.safetensors")
+    assert len(list(found)) == 1
+
+
+def test_a_stopped_training_goes_on_from_its_checkpoint(trainer, monkeypatch):
+    monkeypatch.setattr(training_panel, "SHOW_SECONDS", 0)
+    said = []
+    trainer.status_line.observe(lambda change: said.append(change["new"]), "value")
+    trainer.bar.observe(lambda _: trainer.stop_button.click(), "value")
+    trainer.button.click()
+    trainer.wait()
+    assert "was stopped after 1 of 2 steps" in trainer.status_line.value
+    trainer.bar.unobserve_all()
+    trainer.button.click()
+    trainer.wait()
+    assert "is now selected on the right" in trainer.status_line.value
+    assert [text for text in said if "Step 2 of 2" in text]
+
+
+def test_a_training_that_fails_shows_the_error(trainer, monkeypatch):
     monkeypatch.setattr(training_panel, "TRAINING_FACES", 4)  # fewer than a batch
-    panel = gallery.training()
-    panel.folder = tmp_path
-    panel.train()
-    assert "fewer than batch 8" in panel.status_line.value and not panel.button.disabled
+    trainer.start()
+    trainer.wait()
+    assert "fewer than batch 8" in trainer.status_line.value and not trainer.button.disabled

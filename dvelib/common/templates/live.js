@@ -1,92 +1,17 @@
-"use strict";
-// Matching in the browser: descriptors as unit vectors, a dot product a cell.
+// The page: faces on canvases, marks on them, the pointer and the keyboard.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { side, cells, stride } = data;
-  const area = cells * cells;
-  const COLOURS = ["#e8384f", "#1f8fff", "#27b35a", "#f5a623", "#b455f0", "#00b8c4", "#ff6fb5", "#b0b400"];
-  const RETURNS = 0.08 * side; // a match that comes back ends within so many pixels
+  const { area, bytes, matches, exchanged, nearest } = matching(data);
+  const COLOURS = ["#1f8fff", "#27b35a", "#f5a623", "#b455f0", "#00b8c4", "#ff6fb5", "#b0b400", "#8a5a2b"];
+  const POINTER = "#e01010";
   const BRUSH = 1.6; // cells
+  const NEAR = 0.05 * side; // pixels from a landmark within which its true places are shown
+  const ERROR_SIDE = 70; // errors are given in pixels of a face of this side
+  const VIEW = "dve-explorer"; // where the view is kept while a notebook replaces the page
+  const ARRIVED = "dve-explorer-arrived"; // the last page that was brought into view
   const element = (id) => document.getElementById(id);
 
-  function bytes(text) {
-    const raw = atob(text);
-    const found = new Uint8Array(raw.length);
-    for (let i = 0; i < raw.length; i++) found[i] = raw.charCodeAt(i);
-    return found;
-  }
-
-  // maps[e][f]: area rows of unit descriptors.
-  const maps = data.embeddings.map((embedding) => embedding.maps.map((text) => {
-    const whole = new Int8Array(bytes(text).buffer);
-    const unit = new Float32Array(whole.length);
-    const dimension = embedding.dimension;
-    for (let c = 0; c < area; c++) {
-      let norm = 0;
-      for (let d = 0; d < dimension; d++) norm += whole[c * dimension + d] ** 2;
-      norm = Math.sqrt(norm) || 1;
-      for (let d = 0; d < dimension; d++) unit[c * dimension + d] = whole[c * dimension + d] / norm;
-    }
-    return unit;
-  }));
-
-  function descriptor(e, f, x, y) {
-    const dimension = data.embeddings[e].dimension, map = maps[e][f];
-    const clamp = (v) => Math.min(Math.max(v / stride, 0), cells - 1);
-    const cx = clamp(x), cy = clamp(y);
-    const j = Math.min(Math.floor(cx), cells - 2), i = Math.min(Math.floor(cy), cells - 2);
-    const a = cx - j, b = cy - i;
-    const corners = [[i, j, (1 - a) * (1 - b)], [i, j + 1, a * (1 - b)], [i + 1, j, (1 - a) * b], [i + 1, j + 1, a * b]];
-    const found = new Float32Array(dimension);
-    for (const [row, column, weight] of corners) {
-      const start = (row * cells + column) * dimension;
-      for (let d = 0; d < dimension; d++) found[d] += weight * map[start + d];
-    }
-    let norm = 0;
-    for (let d = 0; d < dimension; d++) norm += found[d] ** 2;
-    norm = Math.sqrt(norm) || 1;
-    for (let d = 0; d < dimension; d++) found[d] /= norm;
-    return found;
-  }
-
-  function similarities(e, f, query, into) {
-    const dimension = query.length, map = maps[e][f];
-    let best = 0;
-    for (let c = 0, start = 0; c < area; c++, start += dimension) {
-      let sum = 0;
-      for (let d = 0; d < dimension; d++) sum += query[d] * map[start + d];
-      into[c] = sum;
-      if (sum > into[best]) best = c;
-    }
-    return best;
-  }
-
-  // The place between cells where a parabola through the best one and its neighbours has its top.
-  function between(values, best, step, at) {
-    if (at <= 0 || at >= cells - 1) return at;
-    const low = values[best - step], top = values[best], high = values[best + step];
-    const bend = low - 2 * top + high;
-    return bend < 0 ? at + Math.max(-0.5, Math.min(0.5, (low - high) / (2 * bend))) : at;
-  }
-
-  const scratch = new Float32Array(area);
-  function match(e, from, x, y, to, into = scratch) {
-    const best = similarities(e, to, descriptor(e, from, x, y), into);
-    const column = best % cells, row = (best - column) / cells;
-    return {
-      x: stride * between(into, best, 1, column),
-      y: stride * between(into, best, cells, row),
-      similarity: into[best],
-    };
-  }
-
-  const back = new Float32Array(area);
-  function comesBack(e, point, face, found) {
-    const again = match(e, face, found.x, found.y, point.face, back);
-    return Math.hypot(again.x - point.x, again.y - point.y) <= RETURNS;
-  }
-
-  // ---- the page
   const pictures = data.faces.map((face) => {
     const image = new Image();
     image.src = face.picture;
@@ -94,8 +19,8 @@
     return image;
   });
   const layers = data.embeddings.map((embedding) => embedding.colours.map((text) => cellCanvas(bytes(text))));
-  const heats = maps.map((faces) => faces.map(() => new Float32Array(area)));
-  const state = { point: { face: 0, x: side / 2, y: side / 2 }, pins: [], painted: null, paints: [], colour: 0, cost: 0 };
+  const heats = data.embeddings.map(() => data.faces.map(() => new Float32Array(area)));
+  const state = { point: { ...data.start }, pins: [], painted: null, paints: [], colour: 0, cost: 0 };
   window.dve = state;
 
   function cellCanvas(colours) {
@@ -109,14 +34,17 @@
     return canvas;
   }
 
-  const canvases = data.embeddings.map((embedding, e) => {
-    const block = document.createElement("section");
+  const notes = [];
+  const canvases = data.embeddings.map((embedding) => {
+    const block = document.createElement("section"), head = document.createElement("h2");
+    const note = document.createElement("p"), grid = document.createElement("div");
     block.className = "block";
-    const head = document.createElement("h2");
     head.textContent = embedding.label;
-    const grid = document.createElement("div");
+    note.className = "note";
+    note.setAttribute("role", "status");
+    notes.push(note);
     grid.className = "faces";
-    block.append(head, grid);
+    block.append(head, note, grid);
     element("blocks").append(block);
     return data.faces.map((face, f) => {
       const canvas = document.createElement("canvas");
@@ -124,20 +52,22 @@
       canvas.tabIndex = 0;
       canvas.setAttribute("role", "img");
       canvas.setAttribute("aria-label", `${face.name}, ${embedding.label}`);
-      listen(canvas, e, f);
+      listen(canvas, f);
       grid.append(canvas);
       return canvas;
     });
   });
   data.faces.forEach((face, f) => element("auxiliary").add(new Option(face.name, f)));
+  element("auxiliary").value = data.auxiliary;
 
+  // ---- pointer and keyboard
   function place(canvas, event) {
     const box = canvas.getBoundingClientRect();
     const inside = (v, size) => Math.min(Math.max((v / size) * side - 0.5, 0), side - 1);
     return { x: inside(event.clientX - box.left, box.width), y: inside(event.clientY - box.top, box.height) };
   }
 
-  function listen(canvas, e, f) {
+  function listen(canvas, f) {
     canvas.addEventListener("pointermove", (event) => {
       const at = place(canvas, event);
       if (element("paint").checked) {
@@ -179,58 +109,30 @@
     requestAnimationFrame(() => { waiting = false; draw(); });
   }
 
-  function matchesOf(point, heat) {
-    return data.embeddings.map((_, e) => data.faces.map((_, f) => {
-      const into = heat ? heats[e][f] : scratch;
-      const found = match(e, point.face, point.x, point.y, f, into);
-      if (f === point.face) return { ...found, x: point.x, y: point.y, returns: true };
-      return { ...found, returns: comesBack(e, point, f, found) };
-    }));
-  }
-
   function pin() {
     if (state.pins.length >= COLOURS.length) {
-      say(`Eight points are kept. Clear them to keep others.`);
+      say("Eight points are kept. Clear them to keep others.");
       return;
     }
-    const point = { ...state.point, colour: COLOURS[state.pins.length] };
-    point.matches = matchesOf(point, false);
-    state.pins.push(point);
+    keep(state.point);
     draw();
+  }
+
+  function keep({ face, x, y }) {
+    const point = { face, x, y, colour: COLOURS[state.pins.length] };
+    state.pins.push({ ...point, matches: matches(point) });
   }
 
   function clear() {
-    state.pins = [];
-    state.painted = null;
-    state.paints = [];
+    Object.assign(state, { pins: [], painted: null, paints: [] });
+    say("");
     draw();
-  }
-
-  // ---- paint: for every cell of every face, the cell of the painted face that matches it best
-  function nearest(source) {
-    return data.embeddings.map((embedding, e) => data.faces.map((_, f) => {
-      const dimension = embedding.dimension, from = maps[e][f], to = maps[e][source];
-      const found = new Int16Array(area);
-      for (let c = 0; c < area; c++) {
-        if (f === source) { found[c] = c; continue; }
-        let best = -2, at = 0;
-        for (let s = 0; s < area; s++) {
-          let sum = 0;
-          for (let d = 0, a = c * dimension, b = s * dimension; d < dimension; d++) sum += from[a + d] * to[b + d];
-          if (sum > best) { best = sum; at = s; }
-        }
-        found[c] = at;
-      }
-      return found;
-    }));
   }
 
   function brush(f, at) {
     if (!state.painted || state.painted.face !== f) {
-      say("Finding the matches of every place…");
       state.painted = { face: f, nearest: nearest(f) };
       state.paints = new Array(area).fill(null);
-      say("");
     }
     const colour = COLOURS[state.colour % COLOURS.length];
     const cx = at.x / stride, cy = at.y / stride;
@@ -238,6 +140,28 @@
       if (Math.hypot((c % cells) - cx, Math.floor(c / cells) - cy) <= BRUSH) state.paints[c] = colour;
     }
     look(f, at);
+  }
+
+  // ---- landmarks: the true places of the one that the point is near to
+  function landmarkAt(point) {
+    let found = null, least = NEAR;
+    (data.landmarks?.points[point.face] ?? []).forEach((at, k) => {
+      const far = at ? Math.hypot(at[0] - point.x, at[1] - point.y) : Infinity;
+      if (far <= least) [found, least] = [k, far];
+    });
+    return found;
+  }
+
+  const truth = (f, landmark) => (landmark === null ? null : data.landmarks.points[f][landmark]);
+
+  function errorText(found, point, landmark) {
+    const misses = found.flatMap((m, f) => {
+      const at = truth(f, landmark);
+      return at && f !== point.face ? [Math.hypot(m.x - at[0], m.y - at[1])] : [];
+    });
+    if (!misses.length) return "";
+    const mean = (misses.reduce((a, b) => a + b) / misses.length) * (ERROR_SIDE / side);
+    return `; mean error of ${data.landmarks.names[landmark]} ${mean.toFixed(1)} px`;
   }
 
   // ---- drawing
@@ -249,11 +173,12 @@
     let top = -1;
     for (let c = 0; c < area; c++) top = Math.max(top, values[c]);
     for (let c = 0; c < area; c++) {
-      const v = Math.max(0, 1 - (top - values[c]) / 0.35);
-      heatPicture.data[4 * c] = 255;
-      heatPicture.data[4 * c + 1] = 230 * (1 - v);
-      heatPicture.data[4 * c + 2] = 0;
-      heatPicture.data[4 * c + 3] = 255 * alpha * v * v;
+      const v = Math.max(0, 1 - (top - values[c]) / 0.35), warm = v * v, dark = 0.5 * (1 - v) ** 2;
+      const share = warm / (warm + dark); // unlike places are dimmed, so that the warm ones stand out
+      heatPicture.data[4 * c] = 255 * share;
+      heatPicture.data[4 * c + 1] = 220 * (1 - v) * share;
+      heatPicture.data[4 * c + 2] = 20 * (1 - share);
+      heatPicture.data[4 * c + 3] = 255 * alpha * Math.max(warm, dark);
     }
     heatContext.putImageData(heatPicture, 0, 0);
     layer(context, heatCanvas, 1);
@@ -267,39 +192,51 @@
     context.globalAlpha = 1;
   }
 
+  const unit = data.shown / 200; // marks keep their share of a face
   const toCanvas = (v) => ((v + 0.5) / side) * data.shown;
 
-  function dot(context, found, colour) {
-    context.beginPath();
-    context.arc(toCanvas(found.x), toCanvas(found.y), 7, 0, 2 * Math.PI);
-    context.lineWidth = 2.5;
-    context.setLineDash(found.returns ? [] : [4, 3]);
-    if (found.returns) { context.fillStyle = colour; context.fill(); context.strokeStyle = "#fff"; }
-    else context.strokeStyle = colour;
-    context.stroke();
+  // Strokes what is traced in white, wider, then in the colour: it is seen on any ground.
+  function outlined(context, trace, colour, width, dash = []) {
+    for (const [stroke, wide] of [["#fff", width + 3], [colour, width]]) {
+      context.beginPath();
+      trace();
+      context.setLineDash(stroke === "#fff" ? [] : dash.map((v) => v * unit));
+      context.lineWidth = wide * unit;
+      context.strokeStyle = stroke;
+      context.stroke();
+    }
     context.setLineDash([]);
   }
 
-  function cross(context, point, colour) {
-    const x = toCanvas(point.x), y = toCanvas(point.y);
-    for (const [width, style] of [[6, "#fff"], [2.5, colour]]) {
-      context.lineWidth = width;
-      context.strokeStyle = style;
-      context.beginPath();
-      context.moveTo(x - 10, y); context.lineTo(x + 10, y);
-      context.moveTo(x, y - 10); context.lineTo(x, y + 10);
-      context.stroke();
-    }
+  function dot(context, found, colour) {
+    const trace = () => context.arc(toCanvas(found.x), toCanvas(found.y), 6 * unit, 0, 2 * Math.PI);
+    outlined(context, trace, colour, 2.5, found.returns ? [] : [4, 3]);
+    if (!found.returns) return;
+    context.fillStyle = colour;
+    context.fill();
   }
 
-  function path(context, direct, via) {
-    const [x, y, u, v] = [direct.x, direct.y, via.x, via.y].map(toCanvas);
-    context.strokeStyle = "#fff"; context.lineWidth = 2;
-    context.beginPath(); context.moveTo(x, y); context.lineTo(u, v); context.stroke();
-    context.fillStyle = "#ffd400"; context.strokeStyle = "#222"; context.lineWidth = 1.5;
-    context.beginPath();
-    context.moveTo(u, v - 8); context.lineTo(u + 8, v); context.lineTo(u, v + 8); context.lineTo(u - 8, v);
-    context.closePath(); context.fill(); context.stroke();
+  function cross(context, point, colour) {
+    const x = toCanvas(point.x), y = toCanvas(point.y), arm = 10 * unit;
+    outlined(context, () => {
+      context.moveTo(x - arm, y); context.lineTo(x + arm, y);
+      context.moveTo(x, y - arm); context.lineTo(x, y + arm);
+    }, colour, 2.5);
+  }
+
+  // Larger than the dot, so that both are seen where they coincide.
+  function diamond(context, found, direct) {
+    const [x, y, u, v] = [direct.x, direct.y, found.x, found.y].map(toCanvas), arm = 15 * unit;
+    context.beginPath(); context.moveTo(x, y); context.lineTo(u, v);
+    context.strokeStyle = "#fff"; context.lineWidth = 2 * unit; context.stroke();
+    outlined(context, () => {
+      context.moveTo(u, v - arm); context.lineTo(u + arm, v); context.lineTo(u, v + arm); context.lineTo(u - arm, v);
+      context.closePath();
+    }, "#0072b2", 2.5);
+  }
+
+  function ring(context, [x, y]) {
+    outlined(context, () => context.arc(toCanvas(x), toCanvas(y), 10 * unit, 0, 2 * Math.PI), "#222", 1.5);
   }
 
   function drawPaint(context, e, f) {
@@ -314,38 +251,46 @@
     context.globalAlpha = 1;
   }
 
+  function drawFace(e, f, view) {
+    const { point, shown, alpha, painting, found, via, through, landmark } = view;
+    const canvas = canvases[e][f], context = canvas.getContext("2d");
+    canvas.classList.toggle("source", f === point.face);
+    canvas.classList.toggle("through", f === through);
+    context.imageSmoothingEnabled = true;
+    if (pictures[f].complete) context.drawImage(pictures[f], 0, 0, data.shown, data.shown);
+    if (shown === "colours") layer(context, layers[e][f], alpha);
+    if (state.painted) drawPaint(context, e, f);
+    if (shown === "heat" && f !== point.face && !painting) drawHeat(context, heats[e][f], alpha);
+    for (const kept of state.pins) {
+      if (f === kept.face) cross(context, kept, kept.colour);
+      else dot(context, kept.matches[e][f], kept.colour);
+    }
+    if (painting) return;
+    if (f === point.face) { cross(context, point, POINTER); return; }
+    if (truth(f, landmark)) ring(context, truth(f, landmark));
+    if (via) diamond(context, via[e][f], found[e][f]);
+    dot(context, found[e][f], POINTER);
+  }
+
   function draw() {
     const began = performance.now();
-    const alpha = element("alpha").value / 100, shown = element("layer").value, painting = element("paint").checked;
-    const point = state.point, found = matchesOf(point, true);
-    const through = element("auxiliary").value;
+    const point = state.point, found = matches(point, heats);
+    const through = element("auxiliary").value === "" ? null : +element("auxiliary").value;
+    const landmark = landmarkAt(point), via = through === null ? null : exchanged(point, through);
+    const view = {
+      point, found, via, through, landmark,
+      shown: element("layer").value,
+      alpha: element("alpha").value / 100,
+      painting: element("paint").checked,
+    };
     data.embeddings.forEach((_, e) => {
-      const aux = through === "" ? null : found[e][+through];
-      data.faces.forEach((_, f) => {
-        const canvas = canvases[e][f], context = canvas.getContext("2d");
-        canvas.classList.toggle("source", f === point.face);
-        context.imageSmoothingEnabled = true;
-        if (pictures[f].complete) context.drawImage(pictures[f], 0, 0, data.shown, data.shown);
-        if (shown === "colours") layer(context, layers[e][f], alpha);
-        if (state.painted) drawPaint(context, e, f);
-        if (shown === "heat" && f !== point.face && !painting) drawHeat(context, heats[e][f], alpha);
-        for (const kept of state.pins) {
-          if (f === kept.face) cross(context, kept, kept.colour);
-          else dot(context, kept.matches[e][f], kept.colour);
-        }
-        if (painting) return;
-        if (f === point.face) cross(context, point, "#e01010");
-        else {
-          if (aux && f !== +through) path(context, found[e][f], match(e, +through, aux.x, aux.y, f));
-          dot(context, found[e][f], "#e01010");
-        }
-      });
+      data.faces.forEach((_, f) => drawFace(e, f, view));
+      const back = found[e].filter((m, f) => f !== point.face && m.returns).length;
+      notes[e].textContent = `${back} of ${data.faces.length - 1} matches come back` + errorText(found[e], point, landmark);
     });
-    state.found = found;
-    const last = data.embeddings.map((_, e) => found[e].filter((m, f) => f !== point.face && m.returns).length);
-    const others = data.faces.length - 1;
-    if (!painting) say(`Of ${others} matches, ` + data.embeddings.map((b, e) => `${last[e]} come back (${b.label})`).join(", ") + ".");
+    Object.assign(state, { found, via, landmark });
     state.cost = performance.now() - began;
+    remember();
   }
 
   function say(text) { element("status").textContent = text; }
@@ -364,10 +309,50 @@
     URL.revokeObjectURL(link.href);
   }
 
+  // ---- inside a notebook: the frame is as high as the page, and a new choice of embeddings makes
+  // a new page, which goes on with the same point
+  const names = data.faces.map((face) => face.name).join("\n");
+
+  function remember() {
+    if (!data.embedded) return;
+    const chosen = Object.fromEntries(["layer", "alpha", "auxiliary"].map((id) => [id, element(id).value]));
+    const points = [state.point, ...state.pins].map(({ face, x, y }) => ({ face, x, y }));
+    try { sessionStorage.setItem(VIEW, JSON.stringify({ names, chosen, points })); } catch { /* not allowed here */ }
+  }
+
+  function recall() {
+    let kept = null;
+    try { kept = JSON.parse(sessionStorage.getItem(VIEW)); } catch { /* not allowed here */ }
+    if (!kept || kept.names !== names) return;
+    for (const [id, value] of Object.entries(kept.chosen)) element(id).value = value;
+    const [point, ...pins] = kept.points;
+    state.point = point;
+    pins.forEach(keep);
+  }
+
+  // Running all cells leaves the reader at the last one's code: bring the faces into view, once.
+  function arrive() {
+    if (!data.arrival) return;
+    try {
+      if (sessionStorage.getItem(ARRIVED) === data.arrival) return;
+      sessionStorage.setItem(ARRIVED, data.arrival);
+    } catch { return; }
+    window.frameElement?.closest(".jp-OutputArea-output")?.scrollIntoView();
+  }
+
+  function fitFrame() {
+    if (window.frameElement) window.frameElement.style.height = `${Math.ceil(element("main").getBoundingClientRect().bottom) + 8}px`;
+  }
+
   for (const id of ["layer", "alpha", "auxiliary"]) element(id).addEventListener("input", draw);
   element("paint").addEventListener("input", () => { state.colour += state.painted ? 1 : 0; draw(); });
   element("clear").addEventListener("click", clear);
   element("export").addEventListener("click", () => (state.pins.length ? save() : say("Keep a point first: click on a face.")));
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") clear(); });
+  if (data.embedded) {
+    recall();
+    new ResizeObserver(fitFrame).observe(element("main"));
+  }
   draw();
+  arrive();
 })();
