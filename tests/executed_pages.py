@@ -44,8 +44,6 @@ def notebook(path, *cells):
         made.cells.append(getattr(nbformat.v4, f"new_{kind}_cell")(source))
         if source == PARAMETERS:
             made.cells[-1].metadata.tags = ["parameters"]
-        if source == SHOWS:
-            made.cells[-1].metadata.tags = ["headline"]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, path)
     return path

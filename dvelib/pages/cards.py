@@ -39,7 +39,6 @@ class ExpectedTable:
     name: str
     title: str
     kind: str
-    claim: str | None
     digest: str
 
 

@@ -93,7 +93,7 @@ def _misses_pages(study: Study) -> bool:
 def build_pages(study: Study) -> Path:
     """Build the site of a study from the results so far; returns the path of its index page."""
     tables = [
-        ExpectedTable(name, table.title, table.kind, table.claim, study.table_digest(name))
+        ExpectedTable(name, table.title, table.kind, study.table_digest(name))
         for name, table in study.tables.items()
     ]
     return build_site(

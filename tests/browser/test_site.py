@@ -32,7 +32,7 @@ def site(executed, tmp_path_factory):
     notebook(folder / "explore/page.ipynb", "# Explore\n\nClick.")
     titles = {results.table: results.title for results in tables}
     expected = [
-        ExpectedTable(name, titles.get(name, "AFLW<sub>R</sub> & more"), name, None, "today")
+        ExpectedTable(name, titles.get(name, "AFLW<sub>R</sub> & more"), name, "today")
         for name in names
     ]
     return build_site(folder, title="A study for tests", expected_tables=expected).parent
@@ -53,11 +53,17 @@ def test_a_page_of_missing_data_is_as_good(browser, tmp_path):
     assert problems(browser, page) == []
 
 
+def test_the_index_is_short(browser, site):
+    with opened(browser, site / "index.html", width=1280) as (window, _):
+        assert window.evaluate("document.documentElement.scrollHeight") <= 5000
+
+
 def test_links_of_the_index_open(browser, site):
     with opened(browser, site / "index.html") as (window, complaints):
-        window.click("a.picture >> nth=0")
+        window.click(".findings a >> nth=0")
         assert window.title() == "The title"
-        window.click("nav >> text=Claims")
+        window.click(".neighbours [rel=next]")
+        window.click("header nav >> text=Claims")
         window.click(".contents a >> nth=0")
         assert window.url.endswith("claims.html#claim-1")
         window.click("nav >> text=All tables")
@@ -92,7 +98,7 @@ def test_print_hides_what_paper_cannot_do(browser, site):
         window.emulate_media(media="print")
         assert not window.is_visible("header nav")
         assert not window.is_visible("details.code")
-        assert window.is_visible("figure img")
+        assert window.is_visible("figure svg")
 
 
 def test_tables_fit_on_paper(browser, site):

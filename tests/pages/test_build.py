@@ -1,5 +1,6 @@
 """The index says of every table and embedding what became of it, and links to what there is."""
 
+import nbformat
 import pytest
 
 from dvelib import StudyError
@@ -7,11 +8,11 @@ from dvelib.pages.build import build_site
 from dvelib.pages.cards import ExpectedTable
 from dvelib.tables.results import PublishedNumber, write_results
 from tests.executed_pages import assert_offline, notebook, parse, write
-from tests.recorded import audit, number, recorded
+from tests.recorded import audit, number, of_the_paper, recorded
 
 SAME = "same-identity"
 TABLES = [
-    ExpectedTable(name, title, "learned_embeddings", None, "today")
+    ExpectedTable(name, title, "learned_embeddings", "today")
     for name, title in (
         ("good", "AFLW<sub>R</sub> & more"),
         ("bad", "A failed table"),
@@ -71,26 +72,56 @@ def build(profile, embeddings=("small", "broken", "untrained")):
 class TestSite:
     def test_every_expected_table_has_its_state(self, profile):
         soup = build(profile)
-        states = {card["id"]: card.select_one(".badge").text for card in soup.select("article")}
-        assert {name: state.split(maxsplit=1)[1] for name, state in states.items()} == {
-            "good": "complete",
-            "bad": "failed",
-            "later": "not run yet",
-            "older": "out of date",
+        states = {
+            line["id"]: [badge.text.split(maxsplit=1)[1] for badge in line.select(".badge")]
+            for line in soup.select(".findings > li")
+        }
+        assert states == {
+            "good": [],  # complete
+            "bad": ["failed"],
+            "later": ["not run yet"],
+            "older": ["out of date"],
         }
         assert_offline(str(soup))
         assert len(soup.find_all("h1")) == 1
 
     def test_a_complete_table(self, profile):
         soup = build(profile)
-        card = soup.find(id="good")
-        assert card.h3.a["href"] == "tables/good.html"
-        assert card.h3.sub.text == "R"
-        assert "Exchange helps." in card.text and "It does, by 1 px." in card.text
-        assert "Synthetic, test split, 8 images (the published split has 1,000)" in card.text
-        rows = [[c.text for c in row.find_all(["th", "td"])] for row in card.select("tbody tr")]
-        assert rows == [["SmallNet", "1.36", "1.50 ± 0.25"], ["Hourglass", "–", "–"]]
-        assert "over 3 seeds" in card.caption.text
+        line = soup.find(id="good")
+        assert line.a["href"] == "tables/good.html" and line.a.sub.text == "R"
+        assert line.p.text == "It does, by 1 px."
+        facts = soup.select_one("dl.facts").text
+        assert "Synthetic, test split, 8 images (the published split has 1,000)" in facts
+        assert soup.select_one("main figure .drawing")["aria-label"].startswith(
+            "The paper's errors"
+        )
+        assert "At most the paper's are 0 of 1 matching errors." in soup.main.text
+
+    def test_verdicts_on_the_index_and_on_the_page(self, tmp_path, executed):
+        names = ("ablation_exchange_matching", "limited_annotations")
+        for name in names:
+            folder = tmp_path / "tables" / name
+            write_results(folder / "results.json", of_the_paper(name))
+            (folder / "page.ipynb").write_text(executed.read_text())
+        tables = [ExpectedTable(name, name, name, "today") for name in names]
+        index = parse(build_site(tmp_path, title="x", expected_tables=tables).read_text())
+        first = index.find(id=names[0])
+        assert [badge["class"][1] for badge in first.select(".badge")] == ["reproduced"]
+        page = parse((tmp_path / f"site/tables/{names[0]}.html").read_text())
+        claims = page.select(".tested li")
+        assert first.select_one(".badge").text.split()[1] == str(len(claims))
+        assert claims[0].a["href"].startswith("../claims.html#claim-")
+        assert page.select_one(".neighbours [rel=next]")["href"] == f"{names[1]}.html"
+        assert not page.select(".neighbours [rel=prev]")
+
+    def test_a_page_offers_its_notebook_without_outputs(self, profile):
+        build(profile)
+        page = parse((profile / "site/tables/good.html").read_text())
+        (link,) = page.select("footer a[download]")
+        offered = nbformat.read(profile / "site/tables" / link["href"], as_version=4)
+        executed = nbformat.read(profile / "tables/good/page.ipynb", as_version=4)
+        assert [c.source for c in offered.cells] == [c.source for c in executed.cells]
+        assert not any(cell.get("outputs") for cell in offered.cells)
 
     def test_a_failure_hides_older_numbers_and_pages(self, profile):
         card = build(profile).find(id="bad")
@@ -99,7 +130,7 @@ class TestSite:
         assert not (profile / "site/tables/bad.html").exists()
 
     def test_numbers_of_another_specification_are_out_of_date(self, profile):
-        tables = [ExpectedTable("good", "Good", "learned_embeddings", None, "tomorrow")]
+        tables = [ExpectedTable("good", "Good", "learned_embeddings", "tomorrow")]
         index = build_site(profile, title="The study", expected_tables=tables)
         card = parse(index.read_text()).find(id="good")
         assert "out of date" in card.text and not card.find("table")
@@ -120,7 +151,7 @@ class TestSite:
         ],
     )
     def test_a_damaged_record_is_out_of_date_and_the_rest_is_shown(self, profile, text, message):
-        tables = [TABLES[0], ExpectedTable("broken", "Broken", "landmark_regression", None, "x")]
+        tables = [TABLES[0], ExpectedTable("broken", "Broken", "landmark_regression", "x")]
         path = profile / "tables/broken/results.json"
         path.parent.mkdir()
         path.write_text(text)
@@ -132,12 +163,13 @@ class TestSite:
         assert "Broken: out of date" in (profile / "site/claims.html").read_text()
 
     def test_embeddings(self, profile):
-        rows = build(profile).select("h2#embeddings ~ .scroll tbody tr")
-        texts = [[cell.text.strip() for cell in row.find_all(["th", "td"])] for row in rows]
+        rows = build(profile).select("h2#embeddings ~ details tbody tr")
+        texts = [
+            [" ".join(cell.text.split()) for cell in row.find_all(["th", "td"])] for row in rows
+        ]
         assert texts == [
             [
                 "small",
-                "✓ complete",
                 "smallnet",
                 "–",
                 "–",
@@ -147,8 +179,8 @@ class TestSite:
                 "3 min",
                 "unnamed data, 8 images",
             ],
-            ["broken", "✕ failed", "the loss became NaN"],
-            ["untrained", "○ not trained yet", ""],
+            ["broken", "✕ failed the loss became NaN"],
+            ["untrained", "○ not trained yet"],
         ]
         assert rows[0].a["href"] == "embeddings/small.html"
 
@@ -161,20 +193,13 @@ class TestSite:
             else:
                 assert (profile / "site" / address).is_file()
 
-    def test_the_headline_figure_leads_to_the_page(self, profile):
-        card = build(profile).find(id="good")
-        picture = card.select_one("a.picture")
-        assert picture["href"] == "tables/good.html"
-        assert picture.img["alt"] == "a rising <line>"
-        assert picture.img["src"].startswith("data:image/webp;base64,")
-
     def test_claims_and_numbers_are_there(self, profile):
         soup = build(profile)
-        assert "18 not testable on this data" in soup.select_one(".ways").text
+        assert "18 not testable on this data" in soup.main.text
         lines = (profile / "site/results.csv").read_text().splitlines()
         assert lines[1].startswith("smoke,learned_embeddings,row,SmallNet,")
         for page in ("index.html", "claims.html", "tables/good.html"):
-            links = parse((profile / "site" / page).read_text()).select("nav a")
+            links = parse((profile / "site" / page).read_text()).select("header nav a")
             targets = [((profile / "site" / page).parent / a["href"]).resolve() for a in links]
             names = ("index.html", "claims.html", "results.csv")
             assert targets == [(profile / "site" / name).resolve() for name in names]

@@ -27,7 +27,7 @@ class TestRender:
             "../results.csv",
         ]
         assert soup.body.find("a")["href"] == "#main" and soup.main["id"] == "main"
-        assert [image["alt"] for image in soup.find_all("img")] == ["a rising <line>"]
+        assert [figure["aria-label"] for figure in soup.select(".drawing")] == ["a rising <line>"]
         assert soup.select_one("main table caption") and soup.select_one("main dl.facts")
         assert soup.find("strong").text == "3"
 
