@@ -13,6 +13,7 @@ from dvelib.benchmarks.comparisons import precisions, run
 from dvelib.benchmarks.endings import CONTROL, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
+from dvelib.benchmarks.sizes import data_sizes, first_limits, measure_rates
 from dvelib.checkpoints.provenance import provenance
 from dvelib.common.devices import resolve_device
 from dvelib.common.files import ROOT, write_json
@@ -145,6 +146,28 @@ class Benchmark:
         return (
             f"{PUBLISHED_IMAGES:,} images, {PUBLISHED_EPOCHS} epochs, at the rates measured here: "
             f"{study['hours'].sum():,.0f} hours for all {len(study)} embeddings in sequence."
+        )
+
+    def data_sizes(self) -> pd.DataFrame:
+        """What other numbers of pictures would cost (see `dvelib.benchmarks.sizes`)."""
+        rates = measure_rates(str(self.device), 0.1 if self.small else 10.0, small=self.small)
+        table = data_sizes(rates)
+        self.frames["sizes"] = table.reset_index(names="data")
+        self.frames["reading"] = pd.DataFrame([rates])
+        return table
+
+    def sizes_text(self) -> str:
+        """Markdown: what the first limit is for each number of pictures."""
+        return "\n".join(
+            f"- {line}" for line in first_limits(self.frames["sizes"].set_index("data"))
+        )
+
+    def sizes_caption(self) -> str:
+        rates = self.frames["reading"].iloc[0]
+        return (
+            f"Computed, not run, from rates measured here: pictures of {rates['bytes'] / 1e3:.1f} "
+            f"kB, {rates['counted']:,.0f} a second counted, {rates['read']:,.0f} read and decoded, "
+            f"{rates['trained']:,.0f} trained (SmallNet 64-d with exchange)."
         )
 
     def record(self) -> str:

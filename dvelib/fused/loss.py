@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 
@@ -17,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["ExpectedDistance", "FormedForward", "is_supported"]
+__all__ = ["ExpectedDistance", "FormedForward", "disabled", "is_supported"]
 
 BLOCK = 64  # rows and columns of a block of similarities in registers
 SMALLEST_DIMENSION = 16  # of the GPU's matrix units
@@ -118,10 +121,24 @@ class _Problem:
         )
 
 
+_disabled = ContextVar("disabled", default=False)
+
+
+@contextmanager
+def disabled() -> Iterator[None]:
+    """Inside this block the tiled form is used everywhere, to be measured beside the fused one."""
+    token = _disabled.set(True)
+    try:
+        yield
+    finally:
+        _disabled.reset(token)
+
+
 def is_supported(descriptors: Tensor, tiled: type[torch.autograd.Function]) -> bool:
     """Whether to use the fused form: on a GPU where its results agree with the tiled form."""
     return (
         descriptors.is_cuda
+        and not _disabled.get()
         and descriptors.dtype in (torch.float32, torch.bfloat16, torch.float16)
         and find_spec("triton") is not None
         and _agrees(descriptors.device, descriptors.dtype, descriptors.shape[2], tiled)

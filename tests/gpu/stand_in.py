@@ -91,6 +91,8 @@ class GpuTensor(Tensor):
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if func is aten.copy_.default:
+            return _copied(*args[:2])
         _check_devices(func, args, kwargs)
         if func in WAITING or (func is aten.index.Tensor and _has_mask(args[1])):
             Gpu.current.wait(str(func))
@@ -99,6 +101,15 @@ class GpuTensor(Tensor):
         if func._schema.is_mutable:
             return _mutated(func, args, kwargs, result)
         return tree_map_only(Tensor, GpuTensor, result)
+
+
+def _copied(into: Tensor, source: Tensor) -> Tensor:
+    """``copy_``, which alone takes tensors on two devices."""
+    if isinstance(into, GpuTensor) != isinstance(source, GpuTensor):
+        Gpu.current.wait(f"copy_ between devices of {list(source.shape)}")
+    held = [x.held if isinstance(x, GpuTensor) else x for x in (into, source)]
+    held[0].copy_(held[1])
+    return into
 
 
 def _check_devices(func, args: tuple, kwargs: dict) -> None:
