@@ -21,6 +21,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +76,8 @@ def open_shards(
                 f"{shard} holds no pictures ({', '.join(sorted(SUFFIXES))}): remove that shard, or "
                 f"make it again"
             )
-    name = Path(str(place)).name.split("{")[0].removesuffix(".tar").strip("-_ ") or "shards"
+    held = Path(place) if Path(place).is_dir() else Path(place).parent
+    name = held.resolve().name if _is_local(shards[0]) else shards[0].rpartition("/")[2]
     return ShardedPictures(name, tuple(shards), tuple(counts), size, crop, pool)
 
 
@@ -102,7 +104,7 @@ class ShardedPictures:
 
     @property
     def title(self) -> str:
-        return f"shards {self.name}"
+        return f"shards of {self.name}"
 
     @property
     def digest(self) -> str:
@@ -270,7 +272,7 @@ def _count(shard: str) -> int:
         else:
             count = sum(1 for _ in _members(shard))
     except (OSError, tarfile.TarError) as error:
-        raise StudyError(f"{shard} cannot be read as a tar file ({error}): make it again") from None
+        raise _unreadable(shard, error) from None
     write_json(memo, {"shard": shard, "pictures": count})
     return count
 
@@ -281,11 +283,24 @@ def _members(shard: str) -> Iterator[bytes]:
     from webdataset.tariterators import tar_file_iterator
 
     try:
-        with gopen(shard) as stream:
+        with gopen(_pipe(shard)) as stream:
             for member in tar_file_iterator(stream, skip_meta=None, select_files=_is_picture):
                 yield member["data"]
     except (OSError, tarfile.TarError) as error:
-        raise StudyError(f"{shard} cannot be read as a tar file ({error}): make it again") from None
+        raise _unreadable(shard, error) from None
+
+
+def _pipe(shard: str) -> str:
+    """A shard on the web by way of curl, with few and short retries; others as they are."""
+    if not shard.startswith(("http://", "https://")):
+        return shard
+    return f"pipe:curl -sfL --connect-timeout 20 --retry 3 {shlex.quote(shard)}"
+
+
+def _unreadable(shard: str, error: Exception) -> StudyError:
+    if _is_local(shard):
+        return StudyError(f"{shard} cannot be read as a tar file ({error}): make it again")
+    return StudyError(f"{shard} cannot be read: check the address, and the network")
 
 
 def _is_picture(name: str) -> bool:

@@ -2,6 +2,9 @@
 
 import shutil
 import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +47,12 @@ def batches(shards, seed=0, first=0, steps=14, batch=2, per_epoch=7, **others):
         seed, steps_per_epoch=per_epoch, first=first, steps=steps, batch=batch, **others
     )
     return [array.copy() for array in found]
+
+
+@pytest.fixture(autouse=True)
+def without_a_proxy(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 def keys(arrays):
@@ -97,6 +106,25 @@ def test_a_folder_with_pictures_beside_tar_files_is_a_folder_of_pictures(place, 
     draw_folder(tmp_path, 1)
     shutil.copy(place / "packed" / "part-00.tar", tmp_path)
     assert not is_sharded(tmp_path)
+
+
+def test_an_address_that_does_not_answer():
+    with pytest.raises(StudyError, match="http://127.0.0.1:9/x.tar cannot be read: check the addr"):
+        open_shards("http://127.0.0.1:9/x.tar", size=SIZE)
+
+
+def test_shards_are_read_over_a_network(place):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(place / "packed"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        pattern = f"http://127.0.0.1:{server.server_port}/part-{{00..04}}.tar"
+        far, near = open_shards(pattern, size=SIZE), open_shards(place / "packed", size=SIZE)
+        assert far.counts == near.counts
+        assert keys(batches(far, steps=7)) == keys(batches(near, steps=7))
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_damaged_and_empty_shards(place, tmp_path):
