@@ -1,6 +1,7 @@
 # make study [PROFILE=quick] [DATA=folder]   set up, run whatever has not run, build the pages
 # make test                                  set up, check the code and the notebooks, run the tests
 # make bench                                 set up, measure speed and memory beside plain forms
+# make bench-gpu                             the same on a GPU, as a file to send in a pull request
 # make lab                                   set up, open the explorer in JupyterLab
 # make clean                                 remove the environment; results stay
 
@@ -12,7 +13,7 @@ DATA ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test bench lab clean
+.PHONY: study test bench bench-gpu lab clean
 
 study: $(READY)
 	$(BIN)/dve study --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
@@ -25,6 +26,9 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/dve bench
+
+bench-gpu: $(READY)
+	$(BIN)/dve bench --device cuda --share
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/explore.ipynb

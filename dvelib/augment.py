@@ -79,8 +79,8 @@ def add_noise(
     Shapes: ``[B,3,H,W] -> [B,3,H,W]``, both in 0..255. Input is first rounded down to whole grey
     levels, and the result is not clipped after the colour shift, both as published.
     ``generator`` must be on the images' device. ``host``, a generator on the CPU, draws the JPEG
-    sides and the order of the colour changes, so that the host does not wait for the device;
-    without it, ``generator`` draws them, too.
+    sides, the order of the colour changes and, for a GPU, the JPEG qualities, so that the host
+    does not wait for the device; without it, ``generator`` draws them, too.
     The batch shares the order of the three colour changes, and groups of eight images (32 on a
     GPU) share the JPEG side. Factors, quality and shift are drawn per image.
     """
@@ -96,8 +96,11 @@ def _jpeg(
     images: Tensor, noise: PhotometricNoise, generator: torch.Generator, host: torch.Generator
 ) -> Tensor:
     batch, _, side, _ = images.shape
-    options = {"generator": generator, "device": images.device}
     low, high = noise.jpeg_quality
+    # kornia reads the qualities to check them. Those of a GPU's images are drawn on the host, so
+    # that reading them does not wait for the GPU.
+    draws = generator if images.device.type == "cpu" else host
+    options = {"generator": draws, "device": draws.device}
     quality = torch.randint(low, high + 1, (batch,), **options).to(images.dtype)
     groups = -(-batch // _JPEG_GROUP.get(images.device.type, 32))
     factors = 1 + noise.jpeg_resize * torch.randn(groups, generator=host, device=host.device)

@@ -17,6 +17,7 @@ from dvelib.benchmarks.measure import Machine, peak_memory, seconds
 from dvelib.benchmarks.steps import first_step, loss_operations, step_operations
 from dvelib.checkpoints.specifications import ARCHITECTURES, DataSpec, EmbeddingSpec
 from dvelib.common.progress import progress_bar
+from dvelib.fused import loss as fused_loss
 from dvelib.matching import match_on_lattice
 from dvelib.regressor import LandmarkRegressor, landmark_loss
 from dvelib.training.embedding_step import training_pair
@@ -24,6 +25,7 @@ from dvelib.training.embedding_step import training_pair
 __all__ = ["COMPARISONS", "Comparison", "OURS", "loss_work", "precisions", "run"]
 
 OURS = "dvelib"
+TILED = "ours without fused kernels"
 Work = Callable[[], object]
 
 
@@ -112,8 +114,10 @@ def precisions(device: torch.device, small: bool) -> tuple[str, ...]:
 
 def _losses(device: torch.device, small: bool) -> Iterator[Comparison]:
     shapes = [("SmallNet", 35, (4, 8, 16)), ("Hourglass", 48, (2, 4))]
+    fused = {TILED: _tiled_exchange_loss} if device.type == "cuda" or small else {}
     forms = {
         OURS: losses.exchange_loss,
+        **fused,
         "one sample at a time": plain.exchange_loss,
         "plain batched": plain.batched_exchange_loss,
     }
@@ -132,6 +136,11 @@ def _losses(device: torch.device, small: bool) -> Iterator[Comparison]:
                     arithmetic=precision,
                     memory=True,
                 )
+
+
+def _tiled_exchange_loss(*arguments: Tensor) -> Tensor:
+    with fused_loss.disabled():
+        return losses.exchange_loss(*arguments)
 
 
 def loss_work(

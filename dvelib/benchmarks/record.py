@@ -13,6 +13,7 @@ from dvelib.benchmarks.comparisons import precisions, run
 from dvelib.benchmarks.endings import CONTROL, by_seed, ends, gaps, sentences
 from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
+from dvelib.benchmarks.sizes import data_sizes, first_limits, measure_rates
 from dvelib.checkpoints.provenance import provenance
 from dvelib.common.devices import resolve_device
 from dvelib.common.files import ROOT, write_json
@@ -151,6 +152,28 @@ class Benchmark:
     def headline(self) -> str:
         """How much faster the loss and the training step are; measures them if need be."""
         return "; ".join(self._headline(*item) for item in HEADLINES.items())
+
+    def data_sizes(self) -> pd.DataFrame:
+        """What other numbers of pictures would cost (see `dvelib.benchmarks.sizes`)."""
+        rates = measure_rates(str(self.device), 0.1 if self.small else 10.0, small=self.small)
+        table = data_sizes(rates)
+        self.frames["sizes"] = table.reset_index(names="data")
+        self.frames["reading"] = pd.DataFrame([rates])
+        return table
+
+    def sizes_text(self) -> str:
+        """Markdown: what the first limit is for each number of pictures."""
+        return "\n".join(
+            f"- {line}" for line in first_limits(self.frames["sizes"].set_index("data"))
+        )
+
+    def sizes_caption(self) -> str:
+        rates = self.frames["reading"].iloc[0]
+        return (
+            f"Computed, not run, from rates measured here: pictures of {rates['bytes'] / 1e3:.1f} "
+            f"kB, {rates['counted']:,.0f} a second counted, {rates['read']:,.0f} read and decoded, "
+            f"{rates['trained']:,.0f} trained (SmallNet 64-d with exchange)."
+        )
 
     def record(self) -> str:
         """Write ``results.json``; returns its headline."""

@@ -62,6 +62,7 @@ def bench(
     out: Path | None = None,
     small: bool = False,
     publish: bool = False,
+    share: bool = False,
 ) -> None:
     """Measure time and memory of each part beside a straightforward form of the same formula.
 
@@ -72,13 +73,14 @@ def bench(
         repeats: timings of each form
         out: folder of the results (default: outputs/benchmark, in the checkout)
         small: tiny problems, to see that it runs
-        publish: also copy the results into the files under git
+        publish: also copy the results into the files under git, and into the README
+        share: also copy the results into a file under git named by this machine's hardware
     """
     if describers:
         _bench_describers(describers, device, repeats)
         return
     from dvelib.pages.execute import execute
-    from dvelib.pages.publish import publish_benchmark
+    from dvelib.pages.publish import publish_benchmark, share_benchmark
     from dvelib.pages.render import render
 
     folder = (out or ROOT / "outputs" / "benchmark").expanduser().resolve()
@@ -90,6 +92,8 @@ def bench(
     print(f"the benchmark is at {page.with_suffix('.html')}")
     if publish:
         print(f"published in {publish_benchmark(folder)}")
+    if share:
+        print(f"commit {share_benchmark(folder)} and open a pull request to share these results")
 
 
 def _bench_describers(names: tuple[str, ...], device: Device, repeats: int) -> None:

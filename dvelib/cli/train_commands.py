@@ -15,7 +15,7 @@ app = App(name="train", help="Train an embedding on pictures, without labels.")
 
 @app.command
 def images(
-    images: Path,
+    images: str,
     *,
     out: Path | None = None,
     parent: Path | None = None,
@@ -40,7 +40,8 @@ def images(
     of the steps. The rate is 1e-3 times the square root of batch/32.
 
     Args:
-        images: folder of the pictures
+        images: folder of the pictures; or tar files of them (shards), which are read as a stream:
+            a folder of tar files, a pattern such as "shards/{000..099}.tar", or an address
         out: folder of the result (default: IMAGES-embedding, beside the pictures)
         parent: embedding to start from: its folder, or the name of a pretrained one
         architecture: the network: smallnet or hourglass (default: smallnet, or the parent's)

@@ -21,6 +21,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import read_json, write_json
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.cache import content_digest
+from dvelib.data.shards import ShardedPictures, is_sharded, open_shards
 from dvelib.own.landmark_file import pictures_in
 from dvelib.training.embeddings import train
 
@@ -78,18 +79,37 @@ def train_embedding(
     say: Callable[[str], None] = print,
     **choices: object,
 ) -> Embedding:
-    """Train an embedding on a folder of pictures, resume the training, or load a finished one.
+    """Train an embedding on pictures, resume the training, or load a finished one.
 
-    ``out``: its folder, by default ``<images>-embedding`` beside the pictures'. ``parent``: the
-    folder of an embedding to start from, or the name of a pretrained one. ``force``: replace an
-    embedding of other pictures or settings in ``out``. ``choices``: values of `embedding_spec`.
+    ``images``: a folder of pictures, or shards (see `dvelib.data.shards`). ``out``: the folder of
+    the embedding, by default ``<images>-embedding`` beside the pictures'. ``parent``: the folder of
+    an embedding to start from, or the name of a pretrained one. ``force``: replace an embedding of
+    other pictures or settings in ``out``. ``choices``: values of `embedding_spec`.
     Raises StudyError for too few pictures, impossible choices and a folder that holds something
     else.
     """
+    start = _open_parent(parent) if parent else None
+    opened = _open_shards if is_sharded(images) else _open_folder
+    spec, dataset, place = opened(images, start and start.spec, choices, say)
+    origin = {"pictures": _digest(dataset)}
+    if start:
+        origin["parent_weights"] = weights_digest(start.folder)
+    folder = claim_folder(out or beside(place, "embedding"), spec, origin, force)
+    length = f"{spec.steps:,} steps of {spec.batch} pairs"
+    say(f"{spec.label} on {len(dataset):,} pictures, {length}, into {folder}")
+    trained = train(spec, dataset, folder, device=device, parent=start and start.folder)
+    if isinstance(dataset, ShardedPictures) and (lost := sum(dataset.unreadable.values())):
+        say(f"{lost} pictures cannot be read; others of their shards stood in for them")
+    return trained
+
+
+def _open_folder(
+    images: Path | str, parent: EmbeddingSpec | None, choices: dict, say: Callable[[str], None]
+) -> tuple[EmbeddingSpec, FaceDataset, Path]:
+    """The specification, the pictures, and the place beside which the result belongs."""
     images = absolute(images)
     there = pictures_in(images)
-    start = _open_parent(parent) if parent else None
-    spec = embedding_spec(images.name, start and start.spec, **choices)
+    spec = embedding_spec(images.name, parent, **choices)
     options = {"size": spec.size, "crop": spec.crop, "skip_bad": True}
     dataset = open_dataset("folder", images, "train", **options)
     left_out(dataset, say)
@@ -98,13 +118,29 @@ def train_embedding(
             f"{images} has {len(there)} pictures, {len(dataset)} of them to learn from, fewer than "
             f"a batch of {spec.batch}: add pictures, or lower --batch"
         )
-    origin = {"pictures": content_digest(images, dataset.files)}
-    if start:
-        origin["parent_weights"] = weights_digest(start.folder)
-    folder = claim_folder(out or beside(images, "embedding"), spec, origin, force)
-    length = f"{spec.steps:,} steps of {spec.batch} pairs"
-    say(f"{spec.label} on {len(dataset):,} pictures, {length}, into {folder}")
-    return train(spec, dataset, folder, device=device, parent=start and start.folder)
+    return spec, dataset, images
+
+
+def _open_shards(
+    images: Path | str, parent: EmbeddingSpec | None, choices: dict, say: Callable[[str], None]
+) -> tuple[EmbeddingSpec, ShardedPictures, Path]:
+    """As `_open_folder`; the place of a pattern is the folder that holds the shards."""
+    place = absolute(images)
+    place = place if place.is_dir() else place.parent
+    spec = embedding_spec(place.name, parent, **choices)
+    dataset = open_shards(images, size=spec.size, crop=spec.crop)
+    if len(dataset) < spec.batch:
+        raise StudyError(
+            f"the shards {images} hold {len(dataset)} pictures, fewer than a batch of "
+            f"{spec.batch}: add shards, or lower --batch"
+        )
+    return spec, dataset, place
+
+
+def _digest(dataset: FaceDataset | ShardedPictures) -> str:
+    if isinstance(dataset, ShardedPictures):
+        return dataset.digest
+    return content_digest(dataset.root, dataset.files)
 
 
 def _open_parent(parent: Path | str) -> Embedding:

@@ -40,6 +40,7 @@ __all__ = [
     "publish_weights",
     "published_results",
     "rename_published",
+    "share_benchmark",
     "write_texts",
 ]
 
@@ -165,6 +166,20 @@ def publish_benchmark(folder: Path) -> Path:
     text = speed_text(results)
     _write(README, SPEED.sub(lambda m: m[1] + text + m[2], README.read_text()))
     return PUBLISHED / "benchmark.json"
+
+
+def share_benchmark(folder: Path) -> Path:
+    """Keep a benchmark's results in git beside those of other machines, named by the hardware.
+
+    Raises StudyError for the tiny problems of tests.
+    """
+    results = read_json(folder / RESULTS)
+    if results["small"]:
+        raise StudyError("these are results of tiny problems: measure without --small to share")
+    hardware = re.sub(r"\W+", "-", results["made"]["Hardware"]).strip("-").lower()
+    path = PUBLISHED / "benchmarks" / f"{hardware}.json"
+    write_json(path, results)
+    return path
 
 
 def _write(path: Path, text: str) -> None:

@@ -54,10 +54,12 @@ def _in_two_lines(label: str) -> str:
 
 def _legend_below(figure: Figure) -> None:
     """Move the legend, wherever it is, below the panels."""
-    first = figure.axes[0]
-    legends = [legend for legend in (*figure.legends, first.get_legend()) if legend is not None]
+    own = (axis.get_legend() for axis in figure.axes)
+    legends = [legend for legend in (*figure.legends, *own) if legend is not None]
     for legend in legends:
         legend.remove()
-    handles, _ = first.get_legend_handles_labels()
+    # Panels may show other lines: each label stands once.
+    pairs = (zip(*axis.get_legend_handles_labels(), strict=True) for axis in figure.axes)
+    handles = {label: handle for panel in pairs for handle, label in panel}
     if legends and handles:
-        legend_below(figure, handles)
+        legend_below(figure, list(handles.values()))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["device_batches"]
+__all__ = ["device_batches", "streamed_batches"]
 
 SHARE = 0.5  # of a GPU's free memory for images; the rest is for the training
 
@@ -26,16 +26,21 @@ def device_batches(
     if images.nbytes <= SHARE * torch.cuda.mem_get_info(device)[0]:
         resident = torch.from_numpy(np.array(images)).to(device)
         return (resident[index.to(device, non_blocking=True)] for index in indices)
-    return _one_ahead(images, indices, device)
+    return _one_ahead((images[index.numpy()] for index in indices), device)
 
 
-def _one_ahead(
-    images: np.ndarray, indices: Iterable[Tensor], device: torch.device
-) -> Iterator[Tensor]:
+def streamed_batches(batches: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
+    """Batches ``[n,3,S,S]`` uint8 on the device; to a GPU, copied during the step before."""
+    if device.type != "cuda":
+        return map(torch.from_numpy, batches)
+    return _one_ahead(batches, device)
+
+
+def _one_ahead(batches: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
     copying = torch.cuda.Stream(device)
     waiting = None
-    for index in indices:
-        pinned = torch.from_numpy(images[index.numpy()]).pin_memory()
+    for batch in batches:
+        pinned = torch.from_numpy(batch).pin_memory()
         with torch.cuda.stream(copying):
             copied = pinned.to(device, non_blocking=True)
         if waiting is not None:

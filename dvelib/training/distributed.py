@@ -1,4 +1,10 @@
-"""Calls that work alike in one process and in several under torchrun."""
+"""Calls that work alike in one process and in several under torchrun.
+
+Several processes learn what one process would learn that goes through their shares of a batch one
+after the other and adds up the gradients. Batch normalisation and exchange stay inside a share, as
+they stayed inside the batch of one GPU in the published code; running statistics are those of the
+first process. The number of processes is therefore part of the numbers of a training.
+"""
 
 from __future__ import annotations
 
@@ -24,24 +30,22 @@ def rank() -> int:
 
 
 @contextmanager
-def session(device: torch.device) -> Iterator[None]:
-    """Join the process group of torchrun, if the process was started by it."""
+def session(device: torch.device) -> Iterator[torch.device]:
+    """Join the process group of torchrun, if the process was started by it.
+
+    Yields the device of this process: its own GPU where there are several.
+    """
     if "WORLD_SIZE" not in os.environ:
-        yield
+        yield device
         return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)  # before the first message, which goes through this GPU
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield
+        yield device
     finally:
         dist.destroy_process_group()
-
-
-def local_device(device: torch.device) -> torch.device:
-    """This process's own GPU where there are several processes."""
-    if device.type == "cuda" and world_size() > 1:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    return device
 
 
 def lock_path(folder: Path) -> Path:
@@ -56,13 +60,29 @@ def wrap(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def share(batch: int) -> slice:
-    """This rank's part of a batch; raises StudyError where it does not divide evenly."""
+    """This rank's part of a batch; the first ranks take one more where it does not divide evenly.
+
+    Raises StudyError where a rank would get fewer than two, since exchange needs two images.
+    """
     each, rest = divmod(batch, world_size())
-    if rest or each < 2:
+    if each < 2:
         raise StudyError(
-            f"a batch of {batch} does not divide into {world_size()} processes of two or more"
+            f"a batch of {batch} is too small for {world_size()} processes, of which each needs at "
+            f"least two images: raise the batch, or start fewer processes"
         )
-    return slice(rank() * each, (rank() + 1) * each)
+    first = rank() * each + min(rank(), rest)
+    return slice(first, first + each + (rank() < rest))
+
+
+def weighted(loss: Tensor, images: int, batch: int) -> Tensor:
+    """A rank's mean loss over its images, weighted so that the mean over ranks is the batch's.
+
+    ``images`` of this rank, ``batch`` of all ranks. The same weight makes the mean of the ranks'
+    gradients the gradient of the whole batch.
+    """
+    if world_size() == 1 or images * world_size() == batch:
+        return loss
+    return loss * (images * world_size() / batch)
 
 
 def mean(value: Tensor) -> Tensor:

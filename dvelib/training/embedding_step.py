@@ -30,7 +30,8 @@ class EmbeddingStep:
     """A network that is trained as its specification says; every call is one step.
 
     ``network`` is moved to the device. ``loss``: another one than the specification's, for
-    experiments. Under torchrun the gradients are averaged over the processes.
+    experiments. Under torchrun the gradients are averaged over the processes, and the loss of each
+    is weighted by its share of the batch.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class EmbeddingStep:
         with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
             maps = self._model(views)
         loss = (self._loss or specified_loss(self.spec, step))(*maps.chunk(2), grid)
+        loss = distributed.weighted(loss, len(grid), self.spec.batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

@@ -8,7 +8,7 @@ Notable:
   of the images by (seed, epoch): a resumed run repeats the numbers of an uninterrupted one.
 - Descriptors are bfloat16 under autocast where the hardware has it and the specification allows.
 - Under torchrun the batch is split over the ranks; the auxiliary image is the next one of the
-  same rank, as published.
+  same rank, as published (see `dvelib.training.distributed`).
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ from dvelib.checkpoints.storage import Embedding
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset
+from dvelib.data.shards import ShardedPictures
 from dvelib.networks import build_network
 from dvelib.training import distributed
 from dvelib.training.averaging import averaged_model
-from dvelib.training.batches import device_batches
+from dvelib.training.batches import device_batches, streamed_batches
 from dvelib.training.embedding_step import EmbeddingStep, training_pair
 from dvelib.training.loop import Loop
 from dvelib.training.schedule import Schedule
 
 __all__ = ["example_pair", "initial_network", "train"]
 
+Images = FaceDataset | ShardedPictures
 LOGGED = 1000  # rows of the history, about
 # Streams of random numbers beside those of the ranks, which count from zero.
 _ORDER, _HOST = -1, -2
@@ -48,7 +50,7 @@ _ORDER, _HOST = -1, -2
 
 def train(
     spec: EmbeddingSpec,
-    dataset: FaceDataset,
+    dataset: Images,
     folder: Path | str,
     *,
     device: str = "auto",
@@ -70,13 +72,13 @@ def train(
     """
     folder, device = Path(folder), resolve_device(device)
     folder.mkdir(parents=True, exist_ok=True)
-    with distributed.session(device), FileLock(distributed.lock_path(folder)):
+    with distributed.session(device) as device, FileLock(distributed.lock_path(folder)):
         distributed.on_first_rank(storage.claim, folder, spec)
+        if earlier is not None and not storage.finished(folder):
+            distributed.on_first_rank(storage.copy_checkpoint, earlier, folder)
+        distributed.barrier()  # every rank finds the same checkpoint
         if not storage.finished(folder):
-            if earlier is not None:
-                distributed.on_first_rank(storage.copy_checkpoint, earlier, folder)
-            network = initial_network(spec, parent)
-            _train(spec, dataset, folder, network, distributed.local_device(device), proceed)
+            _train(spec, dataset, folder, initial_network(spec, parent), device, proceed)
         distributed.barrier()
     return storage.load_embedding(folder)
 
@@ -107,7 +109,7 @@ def example_pair(
 
 def _train(
     spec: EmbeddingSpec,
-    dataset: FaceDataset,
+    dataset: Images,
     folder: Path,
     network: nn.Module,
     device: torch.device,
@@ -141,8 +143,7 @@ def _train(
         return loss
 
     step.network.train()
-    indices = _indices(spec, len(dataset), schedule, loop.step)
-    loop.run(device_batches(dataset.images, indices, device), learn)
+    loop.run(_batches(spec, dataset, schedule, loop.step, device), learn)
     _save(spec, dataset, folder, average.module if average else step.network, step, loop)
 
 
@@ -153,6 +154,26 @@ def _schedule(spec: EmbeddingSpec, images: int) -> Schedule:
     if spec.epochs:
         return Schedule.in_epochs(spec.epochs, per_epoch, spec.lower_rate_from)
     return Schedule.in_steps(spec.steps, per_epoch, spec.lower_rate_from)
+
+
+def _batches(
+    spec: EmbeddingSpec, dataset: Images, schedule: Schedule, first: int, device: torch.device
+) -> Iterator[Tensor]:
+    """This rank's share ``[n,3,S,S]`` uint8 of each batch, from step ``first`` on."""
+    if not isinstance(dataset, ShardedPictures):
+        indices = _indices(spec, len(dataset), schedule, first)
+        return device_batches(dataset.images, indices, device)
+    share = distributed.share(spec.batch)
+    arrays = dataset.batches(
+        spec.seed,
+        steps_per_epoch=schedule.steps_per_epoch,
+        first=first,
+        steps=schedule.steps,
+        batch=share.stop - share.start,
+        rank=distributed.rank(),
+        processes=distributed.world_size(),
+    )
+    return streamed_batches(arrays, device)
 
 
 def _indices(spec: EmbeddingSpec, images: int, schedule: Schedule, first: int) -> Iterator[Tensor]:
@@ -183,7 +204,7 @@ def _generator(device: torch.device, seed: int, step: int, stream: int) -> torch
 
 def _save(
     spec: EmbeddingSpec,
-    dataset: FaceDataset,
+    dataset: Images,
     folder: Path,
     network: nn.Module,
     step: EmbeddingStep,

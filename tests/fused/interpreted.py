@@ -59,5 +59,7 @@ def test_value_without_gradients():
     assert value.item() == pytest.approx(tiled.item(), rel=1e-5)
 
 
-def test_the_check_accepts_working_kernels():
-    assert fused_loss._agrees(torch.device("cpu"), _ExpectedDistance)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("dimension", [3, 64])
+def test_the_check_accepts_working_kernels(dtype, dimension):
+    assert fused_loss._agrees(torch.device("cpu"), dtype, dimension, _ExpectedDistance)

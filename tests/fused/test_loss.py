@@ -1,4 +1,4 @@
-"""The fused loss is correct when interpreted, compiles for a GPU and is not used if it fails."""
+"""The fused loss is correct when interpreted and is not used if it fails."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-triton = pytest.importorskip("triton")
+pytest.importorskip("triton", reason="triton is not installed")
 
 from dvelib.fused import loss as fused_loss  # noqa: E402
 from dvelib.losses import _ExpectedDistance, exchange_loss  # noqa: E402
@@ -26,33 +26,6 @@ def test_kernels_agree_with_tiles_where_they_are_interpreted():
         cwd=tests.parents[2],
     )
     assert result.returncode == 0, result.stdout[-3000:]
-
-
-def test_kernels_compile_without_a_gpu():
-    """Machine code for compute capability 9.0, in both precisions."""
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
-    from dvelib.fused import kernels as fused_kernels
-
-    values = {
-        "DIMENSION": 64,
-        "ROWS": fused_loss.BLOCK,
-        "COLUMNS": fused_loss.BLOCK,
-        "PRECISION": "ieee",
-    }
-    for name in fused_kernels.__all__:
-        kernel = getattr(fused_kernels, name)
-        for kind in ("bf16", "fp32"):
-            types = dict.fromkeys(kernel.arg_names, "*fp32")
-            types |= dict.fromkeys(("query", "target"), f"*{kind}")
-            types |= dict.fromkeys(("pixels", "side", "stride"), "i32") | {"power": "fp32"}
-            types |= dict.fromkeys(values, "constexpr")
-            source = ASTSource(fn=kernel, signature=types, constexprs=values)
-            made = triton.compile(source, target=GPUTarget("cuda", 90, 32))
-            assert len(made.asm["cubin"])
-            # Half precision goes through the matrix units.
-            assert ("mma" in made.asm["ptx"]) == (kind == "bf16")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
@@ -81,5 +54,7 @@ def test_kernels_that_fail_are_not_used_and_give_a_warning():
     """On a CPU the kernels cannot be launched, so the check fails."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert not fused_loss._agrees.__wrapped__(torch.device("cpu"), _ExpectedDistance)
+        assert not fused_loss._agrees.__wrapped__(
+            torch.device("cpu"), torch.float32, 16, _ExpectedDistance
+        )
     assert "the tiled loss is used instead" in str(caught[0].message)

@@ -3,12 +3,15 @@
 import shutil
 
 import pytest
+import torch
 
 from dvelib import StudyError
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import load_embedding
 from dvelib.own.embedding_training import embedding_spec, learning_rate, train_embedding
+from tests.data.test_shards import pack
 from tests.own.pictures import draw_folder, label
+from tests.training.test_embeddings import weights
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
 QUIET = {"say": lambda text: None}
@@ -180,3 +183,21 @@ def test_a_parent_needs_no_data_of_its_own():
     parent = EmbeddingSpec(data=DataSpec(name="synthetic"), size=70, crop=10, steps=5)
     spec = embedding_spec("things", parent)
     assert (spec.size, spec.crop, spec.steps, spec.parent) == (70, 10, 5000, parent)
+
+
+def test_shards_train_an_embedding_that_can_be_made_longer(tmp_path):
+    """A longer training sees the batches of one at a go, and ends in its weights."""
+    files = sorted(tmp_path / "pictures" / name for name in draw_folder(tmp_path / "pictures", 12))
+    for at in range(0, 12, 4):
+        pack(tmp_path / "shards" / f"{at}.tar", files[at : at + 4])
+    said = []
+    options = {"size": 24, "crop": 4, "batch": 4, "dimension": 4, "device": "cpu"}
+    short = train_embedding(tmp_path / "shards", steps=2, say=said.append, **options)
+    assert short.folder == tmp_path / "shards-embedding" and "12 pictures" in said[0]
+    longer = train_embedding(tmp_path / "shards", steps=5, say=said.append, **options)
+    pattern = f"{tmp_path}/shards/{{0,4,8}}.tar"
+    at_once = train_embedding(pattern, tmp_path / "other", steps=5, say=said.append, **options)
+    assert torch.equal(weights(longer), weights(at_once))
+    assert longer.provenance["data"]["shards"] == 3
+    with pytest.raises(StudyError, match="hold 12 pictures, fewer than a batch of 16: add shards"):
+        train_embedding(tmp_path / "shards", tmp_path / "b", say=said.append, batch=16)

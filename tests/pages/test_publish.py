@@ -1,7 +1,7 @@
 import pytest
 
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
+from dvelib.common.files import ROOT, read_json, write_json
 from dvelib.pages import publish
 from dvelib.pages.numbers_csv import numbers_csv
 from dvelib.pages.readme import results_text, speed_text
@@ -70,3 +70,15 @@ def test_published_results_get_present_names(tmp_path, monkeypatch):
     held = publish.read_results(tmp_path / "quick" / path.name)
     assert held.rows[0].embeddings == (new, "another")
     assert publish.rename_published(study) == []
+
+
+def test_results_of_a_benchmark_are_shared_by_the_name_of_the_hardware(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "PUBLISHED", tmp_path)
+    results = {"made": {"Hardware": "NVIDIA H100 80GB (SXM)"}, "small": False}
+    write_json(tmp_path / "results.json", results)
+    shared = publish.share_benchmark(tmp_path)
+    assert shared == tmp_path / "benchmarks" / "nvidia-h100-80gb-sxm.json"
+    assert read_json(shared) == results
+    write_json(tmp_path / "results.json", results | {"small": True})
+    with pytest.raises(StudyError, match="measure without --small"):
+        publish.share_benchmark(tmp_path)

@@ -1,8 +1,5 @@
 import os
-import subprocess
-import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 import torch
@@ -297,37 +294,3 @@ def test_weights_of_another_network_are_refused(faces, tmp_path):
 def test_a_folder_without_an_embedding(tmp_path):
     with pytest.raises(StudyError, match="holds no finished embedding"):
         load_embedding(tmp_path)
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from dvelib.data import open_dataset
-from dvelib.training.embeddings import train
-from tests.training.test_embeddings import tiny_spec
-faces = open_dataset("synthetic", None, "train", size=24, crop=4, limit=10)
-train(tiny_spec(batch=8), faces, Path(sys.argv[1]), device="cpu")
-"""
-
-
-def test_two_processes_train_one_embedding(faces, tmp_path):
-    """Under torchrun each process takes half of the batch and both keep the same weights."""
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        str(script),
-        str(tmp_path / "two"),
-    ]
-    root = str(Path(__file__).parents[2])
-    environment = os.environ | {"PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr[-2000:]
-    two = load_embedding(tmp_path / "two")
-    assert two.provenance["processes"] == 2
-    assert len(two.history) == 6 and two.history["loss"].notna().all()
