@@ -15,7 +15,7 @@ from dvelib.benchmarks.measure import Machine
 from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
 from dvelib.checkpoints.provenance import provenance
 from dvelib.common.devices import resolve_device
-from dvelib.common.files import ROOT, write_json
+from dvelib.common.files import outputs_folder, write_json
 from dvelib.study.hours import measure_rate
 from dvelib.study.plan import Study
 
@@ -42,7 +42,7 @@ class Benchmark:
         outputs: Path | str | None = None,
     ):
         self.device, self.repeats, self.small = resolve_device(device), repeats, small
-        self.folder = Path(outputs) if outputs else ROOT / "outputs" / "benchmark"
+        self.folder = Path(outputs) if outputs else outputs_folder() / "benchmark"
         self.machine = Machine(self.device)
         self.frames: dict[str, pd.DataFrame] = {}
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
+from dvelib.common.files import outputs_folder
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.explore.gallery import Gallery
 from dvelib.explore.panel import Panel, Still, control, row, status
@@ -33,8 +33,8 @@ class TrainingPanel(Panel):
 
     legend = "Training of an embedding"
 
-    def __init__(self, gallery: Gallery, folder: Path = ROOT / "outputs" / "explore"):
-        self.gallery, self.folder = gallery, folder
+    def __init__(self, gallery: Gallery, folder: Path | None = None):
+        self.gallery, self.folder = gallery, folder or outputs_folder() / "explore"
         self.loss = control(widgets.Dropdown, "loss", options=LOSSES)
         self.steps = control(widgets.Dropdown, "length", options=LENGTHS)
         self.button = widgets.Button(description="train", button_style="primary")

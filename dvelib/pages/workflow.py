@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -28,6 +29,8 @@ def run_workflow(study: Study, cores: str, rest: list[str]) -> int:
     operating system, which releases it when the process ends, even if the process is killed.
     Raises StudyError where another run holds the lock.
     """
+    if find_spec("snakemake") is None:
+        raise StudyError("dve study needs Snakemake: pip install 'dvelib[study]'")
     study.outputs.mkdir(parents=True, exist_ok=True)
     lock = FileLock(study.outputs / ".study.lock")
     try:
