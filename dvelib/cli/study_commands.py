@@ -36,12 +36,15 @@ def plan(*, measure: bool = False, options: StudyOptions = DEFAULT_STUDY) -> Non
 def study(
     *snakemake: Annotated[str, Parameter(help="after --: targets and options for Snakemake")],
     cores: str = "all",
+    on: str | None = None,
     options: StudyOptions = DEFAULT_STUDY,
 ) -> int:
     """Run everything of a profile that has not been run yet, then build its pages.
 
     Args:
         cores: how many CPU cores to use, or all
+        on: where to run jobs: slurm, kubernetes, or the name of another folder in params/clusters
+            (default: on this machine)
     """
     from dvelib.pages.workflow import run_workflow
 
@@ -52,7 +55,7 @@ def study(
         return _report_missing_data(found)
     found = options.load()
     found.prepare()
-    return run_workflow(found, cores, list(snakemake))
+    return run_workflow(found, cores, list(snakemake), on)
 
 
 def _report_missing_data(study: Study) -> int:

@@ -40,6 +40,8 @@ def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path | None 
         _check_parameters(notebook, parameters)
         _run(notebook, parameters, temporary, cwd or work_folder())
         os.replace(temporary, output)
+    except ModuleNotFoundError:  # one of this process, not of the notebook
+        raise
     except Exception as error:
         if temporary.exists():
             os.replace(temporary, failed)

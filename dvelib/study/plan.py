@@ -61,6 +61,7 @@ class Study:
     tables: dict[str, TableSpec]
     data_root: Path | None
     outputs: Path
+    own_params: Path
     missing: dict[DataSpec, str] | None = None
     embeddings: dict[str, EmbeddingSpec] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class Study:
         tables = {name: _read(TableSpec, own, f"{name}.yaml") for name in spec.tables}
         root = Path(data_root).expanduser().resolve() if data_root else None
         missing = {} if without_data else None
-        study = cls(profile, spec, tables, root, outputs / profile, missing)
+        study = cls(profile, spec, tables, root, outputs / profile, own, missing)
         study.data_digest(spec.matching.data, "test")
         for name, table in tables.items():
             study._check_needs(name, table)

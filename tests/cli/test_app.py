@@ -57,6 +57,7 @@ def test_the_commands_are_these():
         "study",
         "train images",
         "train study",
+        "unpack",
     ]
 
 

@@ -2,14 +2,19 @@
 # A Slurm of two nodes on this one machine, for tests. Needs root and Debian's packages
 # slurmctld, slurmd and munge; no database, so states of jobs are asked of squeue.
 #
-#   tests/cluster/slurm.sh start FOLDER    start it; its files go into FOLDER
+#   tests/cluster/slurm.sh start FOLDER    start it; its files go into FOLDER, and
+#                                          /etc/slurm/slurm.conf becomes a link to its settings
 #   tests/cluster/slurm.sh stop FOLDER     stop what "start FOLDER" has started
 set -euo pipefail
 
 folder=$(realpath -m "$2")
-export SLURM_CONF=$folder/slurm.conf
+settings=$folder/slurm.conf
 
 start() {
+    if [ -e /etc/slurm/slurm.conf ] || [ -L /etc/slurm/slurm.conf ]; then
+        echo "a Slurm is configured here already: /etc/slurm/slurm.conf" >&2
+        exit 1
+    fi
     mkdir -p "$folder/state" "$folder/munge"
     # A key and a socket of its own, so that a Munge that runs here already is left alone.
     head -c 1024 /dev/urandom >"$folder/munge/key"
@@ -23,7 +28,7 @@ start() {
     local host memory
     host=$(hostname -s)
     memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.9)}' /proc/meminfo)
-    cat >"$SLURM_CONF" <<CONF
+    cat >"$settings" <<CONF
 ClusterName=test
 SlurmctldHost=$host(localhost)
 SlurmUser=root
@@ -55,6 +60,7 @@ NodeName=one NodeHostname=$host NodeAddr=localhost Port=16818 CPUs=2 RealMemory=
 NodeName=two NodeHostname=$host NodeAddr=localhost Port=16819 CPUs=2 RealMemory=$memory
 PartitionName=all Nodes=one,two Default=YES MaxTime=60 DefaultTime=5 State=UP
 CONF
+    ln -s "$settings" /etc/slurm/slurm.conf
     slurmctld
     for node in one two; do
         mkdir -p "$folder/spool-$node"
@@ -70,8 +76,9 @@ CONF
 
 stop() {
     for pid in "$folder"/slurmd-*.pid "$folder/slurmctld.pid" "$folder/munge/pid"; do
-        [ -f "$pid" ] && kill "$(cat "$pid")" || true
+        if [ -f "$pid" ]; then kill "$(cat "$pid")" || true; fi
     done
+    if [ "$(readlink /etc/slurm/slurm.conf)" = "$settings" ]; then rm /etc/slurm/slurm.conf; fi
 }
 
 "$1"

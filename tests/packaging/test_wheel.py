@@ -72,7 +72,9 @@ def test_an_installed_study_writes_into_outputs_in_the_current_folder(dve, tmp_p
 
 
 def test_pictures_matching_and_timing_need_no_checkout(dve, tmp_path):
-    assert "px" in dve("match", "smallnet-16d-exchange", "--on", "synthetic", "--limit", 8)
+    assert "pixels of a 70-pixel face" in dve(
+        "match", "smallnet-16d-exchange", "--on", "synthetic", "--limit", 8
+    )
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     faces = render_split("test", 0, 2, size=64).images

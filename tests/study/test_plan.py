@@ -6,8 +6,8 @@ import yaml
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.study.plan import Study
-from tests.tiny_study import TABLE, write_tiny_study
 from dvelib.training import versions
+from tests.tiny_study import TABLE, write_tiny_study
 
 PARAMS = ROOT / "params"
 
