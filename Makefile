@@ -2,6 +2,7 @@
 # make test                                  set up, check the code and the notebooks, run the tests
 # make bench                                 set up, measure speed and memory beside plain forms
 # make lab                                   set up, open the explorer in JupyterLab
+# make lock                                  write the installed versions into requirements.lock
 # make clean                                 remove the environment; results stay
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DATA ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test bench lab clean
+.PHONY: study test bench lab lock clean
 
 study: $(READY)
 	$(BIN)/dve study --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
@@ -28,6 +29,9 @@ bench: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/explore.ipynb
+
+lock: $(READY)
+	$(BIN)/python .ci/lock.py > requirements.lock
 
 clean:
 	rm -rf $(VENV)

@@ -8,17 +8,19 @@
 #
 # A job reads its inputs, the datasets and the parameter files, and writes its outputs; nothing
 # else. It finds them beside its own outputs, so that it runs as well in the copy of a store
-# (Kubernetes) as in the folder of the results. What a job needs says dvelib/study/needs.py.
+# (Kubernetes) as in the folder of the results. What a job needs says dvelib/study/needs.py. Digests
+# cover the notebooks and the code behind them, so that a page is made anew when they change.
 #
-# `snakemake --lint` has two remarks that stay: rules have no log file, because Snakemake's own and
-# Slurm's hold what the commands print; and no environment of their own, because all of them are
-# one package, which is installed already.
+# `snakemake --lint` has three remarks that stay. Rules have no log file, because Snakemake's own and
+# Slurm's hold what the commands print. They have no environment of their own, because all of them
+# are one package, which is installed already. And how a command starts, and its options, are no
+# parameters of its rule: results are not made anew because Python or the data lie elsewhere.
 import shlex
 import sys
 
 from dvelib.common.errors import StudyError
 from dvelib.study.needs import embedding_needs, page_needs, regressors_needs, table_needs
-from dvelib.study.plan import NOTEBOOKS, Study
+from dvelib.study.plan import Study
 
 PROFILE = config.get("profile", "quick")
 DATA = config.get("data")
@@ -31,6 +33,8 @@ except StudyError as error:
 GPUS = int(config.get("gpus", 0)) if STUDY.profile.device != "cpu" else 0
 MACHINES = int(config.get("machines", 1))
 
+# Jobs read the same parameter files as this process, wherever they write.
+shell.prefix(f"export DVE_PARAMS={shlex.quote(str(STUDY.own_params))}; ")
 DVE = f"{sys.executable} -m dvelib.cli"
 OPTIONS = f"--profile {PROFILE}" + (f" --data {shlex.quote(DATA)}" if DATA else "")
 EMBEDDING = ["specification.json", "provenance.json", "history.csv", "weights.safetensors"]
@@ -70,7 +74,7 @@ def needs_of_table(wildcards):
 
 
 # One embedding on several GPUs: a process for each, started by torchrun. On several machines, Slurm
-# starts a torchrun on each, and the first machine is where the processes find one another.
+# starts a torchrun on each. They meet at the first machine, which runs the rule's command.
 TORCHRUN = f"{sys.executable} -m torch.distributed.run --nproc-per-node {max(1, GPUS)}"
 TRAIN = DVE
 SEVERAL_MACHINES = {}
@@ -78,8 +82,7 @@ if MACHINES > 1:
     TRAIN = (
         f"srun --ntasks {MACHINES} --ntasks-per-node 1 {TORCHRUN} --nnodes {MACHINES}"
         " --rdzv-backend c10d --rdzv-id $SLURM_JOB_ID"
-        " --rdzv-endpoint $(scontrol show hostnames $SLURM_JOB_NODELIST | head -n 1):$((20000 + SLURM_JOB_ID % 20000))"
-        " -m dvelib.cli"
+        " --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 20000)) -m dvelib.cli"
     )
     # With "mpi" the rule itself starts its processes. The GPUs are those of all machines.
     SEVERAL_MACHINES = {"mpi": "srun", "nodes": MACHINES, "tasks": MACHINES, "tasks_per_gpu": 0}
@@ -117,12 +120,13 @@ rule embedding:
         ),
     output:
         # Kept on a rerun: a finished training is found finished, never repeated.
-        update(files_of("embeddings", ["{name}"])),
+        update(files_of("embeddings", ["{name}"])[:-1]),
+        weights=update("embeddings/{name}/weights.safetensors"),
     threads: lambda wildcards: needs_of_embedding(wildcards).threads
     resources:
         **(resources_of(needs_of_embedding) | SEVERAL_MACHINES),
     shell:
-        "{TRAIN} train study {wildcards.name} {OPTIONS} --outputs $(dirname {output[0]})/../../.."
+        "{TRAIN} train study {wildcards.name} {OPTIONS} --outputs $(dirname {output.weights})/../../.."
 
 
 # One process learns all landmarks on an embedding: starting Python and PyTorch takes as long as a
@@ -135,20 +139,20 @@ for NAME, REGRESSORS in STUDY.regressors_by_embedding().items():
         input:
             files_of("embeddings", [NAME]),
         output:
-            update(files_of("regressors", REGRESSORS)),
+            update(files_of("regressors", REGRESSORS)[:-1]),
+            last=update(files_of("regressors", REGRESSORS)[-1]),
         params:
             names=shlex.join(REGRESSORS),
         threads: regressors_needs(STUDY, REGRESSORS, min(1, GPUS)).threads
         resources:
             **resources_of(lambda _, names=REGRESSORS: regressors_needs(STUDY, names, min(1, GPUS))),
         shell:
-            "{DVE} regress study {params.names} {OPTIONS} --outputs $(dirname {output[0]})/../../.."
+            "{DVE} regress study {params.names} {OPTIONS} --outputs $(dirname {output.last})/../../.."
 
 
 rule embedding_page:
     input:
         files_of("embeddings", ["{name}"]),
-        notebook=NOTEBOOKS / "train_embedding.ipynb",
     output:
         "embeddings/{name}/page.ipynb",
     params:
@@ -164,7 +168,6 @@ rule explorer_page:
     input:
         files_of("embeddings", STUDY.embeddings),
         files_of("regressors", STUDY.regressors),
-        notebook=NOTEBOOKS / "explore.ipynb",
     output:
         "explore/page.ipynb",
     params:
@@ -179,7 +182,6 @@ rule explorer_page:
 rule table:
     input:
         trainings_of,
-        notebook=lambda wildcards: NOTEBOOKS / f"{STUDY.tables[wildcards.table].notebook}.ipynb",
     output:
         page="tables/{table}/page.ipynb",
         results="tables/{table}/results.json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 from importlib.metadata import requires
 
@@ -104,7 +105,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        _discard_output()
+        if not _is_output_closed():
+            raise
+        # Python would try again, at its exit, to write what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except StudyError as error:
         print(f"dve: {error}", file=sys.stderr)
@@ -132,17 +136,11 @@ def _extra_with(module: str | None) -> str | None:
     return next((found[1] for found in matches if found), None)
 
 
-def _discard_output() -> None:
-    """Keep Python from writing, at its exit, what the closed output has not taken.
-
-    Raises the BrokenPipeError again where it is not the output that is closed.
-    """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    else:
-        raise
+def _is_output_closed() -> bool:
+    """Whether nobody reads the output any more."""
+    poll = select.poll()
+    poll.register(sys.stdout, select.POLLERR)
+    return bool(poll.poll(0))
 
 
 def _need_command(arguments: list[str]) -> None:

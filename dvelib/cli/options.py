@@ -78,7 +78,7 @@ class StudyOptions:
             params/profiles
         data: folder that holds the datasets
         outputs: folder of the results (default: outputs). Your own parameter files lie beside it,
-            in params, and come before those of the same name that come along
+            in params (or in DVE_PARAMS), and come before those of the same name that come along
     """
 
     profile: str = "quick"

@@ -50,7 +50,7 @@ def cluster_options(study: Study, name: str) -> tuple[list[str], dict[str, objec
             f"the cluster {name} needs snakemake-executor-plugin-{executor}: "
             f"pip install 'dvelib[cluster]'"
         )
-    if executor == "slurm" and "slurm-status-command" not in settings and not _has_accounting():
+    if executor == "slurm" and not _has_accounting():
         options += ["--slurm-status-command", "squeue"]
     if prefix := settings.get("default-storage-prefix"):
         # Jobs find their results in a folder of the profile's name, as on this machine.

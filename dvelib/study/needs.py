@@ -21,7 +21,7 @@ BASE_MB, BASE_GPU_MB = 2000, 5000
 # What a training keeps for each pixel of a pair of views, in kilobytes.
 PAIR_KILOBYTES = {"smallnet": 8, "hourglass": 48}
 # Pixels of pairs that are learned in a second: half of what was measured on one thread of a
-# server's processor without bfloat16, and a low estimate for a GPU.
+# server's processor without bfloat16. The factor of a GPU is a low guess, not measured.
 PAIR_PIXELS = {"smallnet": 25_000, "hourglass": 3_000}
 GPU_TO_THREAD = 40
 # The same for faces from which a regressor learns, all landmarks together.

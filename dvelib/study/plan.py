@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -82,14 +83,15 @@ class Study:
         """Read and check a profile and its tables, and look up the data they need.
 
         ``outputs``: the folder of all results (default: `dvelib.common.files.outputs_folder`).
-        ``params``: the folder of the user's own parameter files (default: ``params`` beside
-        ``outputs``). A file that is not there is read from those that come along.
+        ``params``: the folder of the user's own parameter files (default: the environment's
+        ``DVE_PARAMS``, or else ``params`` beside ``outputs``). A file that is not there is read
+        from those that come along.
         ``without_data``: what is wrong with a dataset is noted in ``missing``, and names of
         embeddings and regressors are not those they will have.
         Raises StudyError, one sentence, for anything wrong in the files or missing on disk.
         """
         outputs = Path(outputs).expanduser().resolve() if outputs else outputs_folder()
-        own = params or outputs.parent / "params"
+        own = Path(params or os.environ.get("DVE_PARAMS") or outputs.parent / "params")
         spec = _read(ProfileSpec, own, f"profiles/{profile}.yaml")
         tables = {name: _read(TableSpec, own, f"{name}.yaml") for name in spec.tables}
         root = Path(data_root).expanduser().resolve() if data_root else None
