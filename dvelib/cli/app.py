@@ -129,11 +129,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _extra_with(module: str | None) -> str | None:
-    """The first extra of this package that installs a module, None if there is none."""
+    """The extra of this package that installs a module, None if there is none; dev has them all."""
     package = re.escape((module or "").split(".")[0])
     pattern = re.compile(rf"{package}\b[^;]*; extra == [\"'](\w+)", re.IGNORECASE)
     matches = (pattern.match(line) for line in requires("dvelib") or ())
-    return next((found[1] for found in matches if found), None)
+    return next((found[1] for found in matches if found and found[1] != "dev"), None)
 
 
 def _is_output_closed() -> bool:

@@ -4,37 +4,42 @@ import csv
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from dvelib.common.files import ROOT, read_json
+from tests.packaging.installing import run_installed
 from tests.tiny_study import PAGE, PROFILE, RESULTS, write_tiny_study
 
 
-@pytest.fixture
-def params(tmp_path, monkeypatch) -> Path:
-    """Parameter files of the tiny study, which every job may read."""
-    folder = tmp_path / "params"
-    write_tiny_study(folder)
-    monkeypatch.setenv("DVE_PARAMS", str(folder))
+@pytest.fixture(scope="module")
+def work(installed, tmp_path_factory) -> Path:
+    """A folder in which the installed wheel has made the table of the tiny study."""
+    folder = tmp_path_factory.mktemp("work")
+    write_tiny_study(folder / "params")
+    result = run_installed(installed, folder, "study", "--profile", PROFILE, "--", PAGE)
+    assert result.returncode == 0, result.stderr[-3000:]
     return folder
 
 
-def study(outputs: Path, *rest: str) -> str:
-    command = [sys.executable, "-m", "dvelib.cli", "study", "--profile", PROFILE]
-    command += ["--outputs", str(outputs), "--", PAGE, *rest]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=900).stdout
+def test_an_installed_study_writes_into_outputs_in_the_current_folder(work):
+    assert sorted(path.name for path in work.iterdir()) == ["outputs", "params"]
+    assert (work / "outputs" / PROFILE / PAGE).exists()
+    made = read_json(next(work.glob("outputs/*/embeddings/*/provenance.json")))
+    assert made["commit"] == f"dvelib {version('dvelib')}"
 
 
-def planned_jobs(outputs: Path) -> list[dict[str, list[str]]]:
-    """Inputs, outputs and command of each job, in the order in which they can run."""
-    lines = study(outputs, "--detailed-summary").splitlines()
+def jobs_of(work: Path, dve: Path) -> list[dict]:
+    """Inputs, outputs and command of each job that ran, in an order in which they can run."""
+    options = ("--profile", PROFILE, "--", PAGE, "--detailed-summary")
+    lines = run_installed(dve, work, "study", *options).stdout.splitlines()
     header = next(i for i, line in enumerate(lines) if line.startswith("output_file"))
     jobs: dict[str, dict] = {}
     for line in csv.DictReader(lines[header:], delimiter="\t"):
         job = jobs.setdefault(line["shellcmd"], {"outputs": [], "shell": line["shellcmd"]})
-        job["inputs"] = [name for name in line["input-file(s)"].split(",") if name != "-"]
+        job["inputs"] = [name for name in line["input-file(s)"].split(",") if name not in ("-", "")]
         job["outputs"].append(line["output_file"])
     return sorted(jobs.values(), key=lambda job: len(job["inputs"]))
 
@@ -52,18 +57,20 @@ def run_alone(job: dict, store: Path, folder: Path) -> None:
         shutil.copy(folder / name, store / name)
 
 
-def test_jobs_that_share_no_folder_give_the_numbers_of_one_run(params, tmp_path):
-    jobs = planned_jobs(tmp_path / "planned")
+def test_jobs_that_share_no_folder_give_the_numbers_of_one_run(
+    work, installed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DVE_PARAMS", str(work / "params"))
+    jobs = jobs_of(work, installed)
     assert len(jobs) == 3 and [bool(job["inputs"]) for job in jobs] == [False, True, True]
     store = tmp_path / "store"
     for number, job in enumerate(jobs):
         run_alone(job, store, tmp_path / f"job-{number}" / PROFILE)
-    study(tmp_path / "together")
-    alone, together = (
-        read_json(folder / RESULTS)["rows"] for folder in (store, tmp_path / "together" / PROFILE)
-    )
-    assert [row["ours"] for row in alone] == [row["ours"] for row in together]
-    assert together[0]["ours"]["iod"]["mean"] > 0
+    together = work / "outputs" / PROFILE
+    numbers = [
+        [row["ours"] for row in read_json(folder / RESULTS)["rows"]] for folder in (store, together)
+    ]
+    assert numbers[0] == numbers[1] and numbers[0][0]["iod"]["mean"] > 0
 
 
 def test_the_lint_has_no_remarks_but_those_that_the_snakefile_explains(tmp_path):
