@@ -25,7 +25,9 @@ from dvelib.study.plan import Study
 PROFILE = config.get("profile", "quick")
 DATA = config.get("data")
 try:
-    STUDY = Study.load(PROFILE, DATA, outputs=config.get("outputs"))
+    STUDY = Study.load(
+        PROFILE, DATA, outputs=config.get("outputs"), params=config.get("params")
+    )
 except StudyError as error:
     sys.exit(f"dve: {error}")
 

@@ -58,6 +58,7 @@ def _this_machine(study: Study, cores: str) -> tuple[list[str], dict[str, object
 def _command(study: Study, places: list[str], values: dict, rest: list[str]) -> list[str]:
     """Snakemake with the study's parameters; ``places`` and ``values`` say where jobs run."""
     values = values | {"profile": study.name, "outputs": study.outputs.parent}
+    values["params"] = study.own_params
     if study.data_root:
         values["data"] = study.data_root
     # --forcerun adds the site to the targets, so it is left out where the user names targets.

@@ -76,7 +76,7 @@ class Study:
         profile: str,
         data_root: Path | str | None = None,
         *,
-        params: Path | None = None,
+        params: Path | str | None = None,
         outputs: Path | str | None = None,
         without_data: bool = False,
     ) -> Study:
@@ -91,7 +91,7 @@ class Study:
         Raises StudyError, one sentence, for anything wrong in the files or missing on disk.
         """
         outputs = Path(outputs).expanduser().resolve() if outputs else outputs_folder()
-        own = Path(params or os.environ.get("DVE_PARAMS") or outputs.parent / "params")
+        own = Path(params or os.environ.get("DVE_PARAMS") or outputs.parent / "params").resolve()
         spec = _read(ProfileSpec, own, f"profiles/{profile}.yaml")
         tables = {name: _read(TableSpec, own, f"{name}.yaml") for name in spec.tables}
         root = Path(data_root).expanduser().resolve() if data_root else None
