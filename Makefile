@@ -3,6 +3,7 @@
 # make bench                                 set up, measure speed and memory beside plain forms
 # make bench-gpu                             the same on a GPU, as a file to send in a pull request
 # make lab                                   set up, open the explorer in JupyterLab
+# make lock                                  write the installed versions into requirements.lock
 # make clean                                 remove the environment; results stay
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DATA ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test bench bench-gpu lab clean
+.PHONY: study test bench bench-gpu lab lock clean
 
 study: $(READY)
 	$(BIN)/dve study --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
@@ -32,6 +33,9 @@ bench-gpu: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/explore.ipynb
+
+lock: $(READY)
+	$(BIN)/python .ci/lock.py > requirements.lock
 
 clean:
 	rm -rf $(VENV)

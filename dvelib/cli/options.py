@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from dvelib.checkpoints.pretrained import EMBEDDINGS
 from dvelib.common.errors import StudyError
+from dvelib.common.files import IN_CHECKOUT
 
 if TYPE_CHECKING:
     from dvelib.study.plan import Study
@@ -28,6 +29,7 @@ __all__ = [
     "StudyOptions",
     "Weights",
     "named",
+    "need_checkout",
     "say",
 ]
 
@@ -72,9 +74,11 @@ class StudyOptions:
     """Which study: its profile, where its datasets lie and where its results go.
 
     Args:
-        profile: smoke, quick, faces, paper, or the name of another file in params/profiles
+        profile: smoke, quick, faces, paper, or the name of another file in
+            params/profiles
         data: folder that holds the datasets
-        outputs: folder of the results (default: outputs, in the checkout)
+        outputs: folder of the results (default: outputs). Your own parameter files lie beside it,
+            in params (or in DVE_PARAMS), and come before those of the same name that come along
     """
 
     profile: str = "quick"
@@ -105,6 +109,12 @@ def named(known: dict[str, T], name: str, what: str) -> T:
     if name not in known:
         raise StudyError(f"the profile has no {what} {name!r}: choose among {', '.join(known)}")
     return known[name]
+
+
+def need_checkout(command: str) -> None:
+    """Raises StudyError where the package is an installed one, without its files under git."""
+    if not IN_CHECKOUT:
+        raise StudyError(f"{command} writes into files under git: run it in a checkout of dvelib")
 
 
 def say(text: str) -> None:

@@ -25,11 +25,18 @@ def validate(model: type[T], values: object, where: str) -> T:
         raise StudyError(f"{where}: {_first_problem(error, model)}") from None
 
 
-def read_yaml(model: type[T], path: Path) -> T:
-    """Read and check a parameter file; raises StudyError naming file and key."""
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+def read_yaml(model: type[T], path: Path, *otherwise: Path) -> T:
+    """Read and check a parameter file, or the first of ``otherwise`` where it does not exist.
+
+    Raises StudyError naming file and key, or the existing files where there is none of them.
+    """
+    paths = (path, *otherwise)
+    existing = next((p for p in paths if p.exists()), None)
+    if existing is None:
+        stems = {p.stem for candidate in paths for p in candidate.parent.glob("*.yaml")}
+        known = ", ".join(sorted(stems)) or "none"
         raise StudyError(f"there is no parameter file {path}; the existing ones are: {known}")
+    path = existing
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

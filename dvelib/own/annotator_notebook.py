@@ -51,8 +51,6 @@ def prepare_notebook(folder: Path, landmarks: list[str] | int | None, pictures: 
     import papermill
 
     path, source = folder / NOTEBOOK, ROOT / "notebooks" / NOTEBOOK
-    if not source.is_file():
-        raise StudyError(f"there is no {source}: dve annotate runs from a checkout of the project")
     if path.exists() and '"papermill"' not in path.read_text(encoding="utf-8", errors="replace"):
         raise StudyError(f"{path} exists and dve annotate did not write it: move it away")
     parameters = {"folder": str(folder), "landmarks": landmarks, "pictures": pictures}
