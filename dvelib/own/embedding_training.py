@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
 from dvelib.checkpoints.storage import Embedding, load_embedding
@@ -62,7 +62,9 @@ RESULT = (
     storage.PROVENANCE,
     storage.HISTORY,
     storage.PREDICTIONS,
-    storage.CHECKPOINT,
+    storage.CHECKSUMS,
+    resuming.CHECKPOINT,
+    resuming.PREVIOUS,
     "errors.json",
     ORIGIN,
 )
@@ -206,7 +208,7 @@ def claim_folder(
 def _is_longer(folder: Path, spec: EmbeddingSpec | RegressorSpec) -> bool:
     """Whether an embedding's training can go on from the checkpoint of the one in the folder."""
     held = storage.held_specification(folder, type(spec))
-    there = (folder / storage.CHECKPOINT).exists()
+    there = (folder / resuming.CHECKPOINT).exists()
     return there and isinstance(spec, EmbeddingSpec) and spec.continues(held)
 
 

@@ -24,7 +24,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 from dvelib.augment import denormalise
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.provenance import provenance
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding
@@ -72,7 +72,7 @@ def train(
         distributed.on_first_rank(storage.claim, folder, spec)
         if not storage.finished(folder):
             if earlier is not None:
-                distributed.on_first_rank(storage.copy_checkpoint, earlier, folder)
+                distributed.on_first_rank(resuming.copy_checkpoint, earlier, folder)
             network = initial_network(spec, parent)
             _train(spec, dataset, folder, network, distributed.local_device(device))
         distributed.barrier()

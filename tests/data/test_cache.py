@@ -31,7 +31,9 @@ def folder(tmp_path):
 def decoded(monkeypatch):
     """Counts the images that are decoded."""
     calls, real = [], Image.open
-    monkeypatch.setattr(Image, "open", lambda path: calls.append(path.name) or real(path))
+    monkeypatch.setattr(
+        Image, "open", lambda path, **how: calls.append(path.name) or real(path, **how)
+    )
     return calls
 
 
