@@ -44,12 +44,16 @@ __all__ = ["READERS", "Reader"]
 
 @dataclass(frozen=True)
 class Reader:
-    """``files``: patterns of the files to damage, below the folder that ``make`` fills."""
+    """``files``: patterns of the files to damage, below the folder that ``make`` fills.
+
+    ``ways``: how often a crafted input is read, where ``read`` draws what it does.
+    """
 
     make: Callable[[Path], None]
     read: Callable[[Path, Random], object]
     files: tuple[str, ...]
     value_matters: bool = False
+    ways: int = 1
 
 
 def quietly(function: Callable, *values: object, **named: object) -> object:
@@ -85,7 +89,7 @@ def _layout(name: str) -> Reader:
         "aflw-mtfl": ("aflw-mtfl/MTFL/testing.txt", "aflw-mtfl/aflw_cropped/*.csv"),
     }
     pictures = {"300w": "300w/afw/*.png", "celeba": "celeba/Img/*/*1.jpg"}
-    return Reader(make, read, (*lists[name] * 3, *filter(None, [pictures.get(name)])))
+    return Reader(make, read, (*lists[name] * 3, *filter(None, [pictures.get(name)])), ways=4)
 
 
 def _make_pictures(folder: Path) -> None:
@@ -280,7 +284,9 @@ LAYOUTS = ("celeba", "mafl", "300w", "300w-bicubic", "aflw", "aflw-mtfl")
 FINISHED = ("*.safetensors", "specification.json", "provenance.json", "history.csv")
 READERS: dict[str, Reader] = {
     **{name: _layout(name) for name in LAYOUTS},
-    "folder": Reader(_make_pictures, _read_pictures, ("faces/*.csv", "faces/*.csv", "faces/*")),
+    "folder": Reader(
+        _make_pictures, _read_pictures, ("faces/*.csv", "faces/*.csv", "faces/*"), ways=4
+    ),
     "stream checkpoint": Reader(_make_checkpoint("stream"), _read_checkpoint, ("a.pth",)),
     "zip checkpoint": Reader(_make_checkpoint("zip"), _read_checkpoint, ("a.pth",)),
     "embedding": Reader(_copied(LANDMARKS_ON), _read_embedding, FINISHED, True),

@@ -66,7 +66,7 @@ class Runner:
         self.worker.stdin.flush()
         found = self._answer(SECONDS)
         if isinstance(found, str):
-            status = self.stop()
+            status = self.stop(1 if found == "hang" else 20)
             if status == 1:  # the worker's own fault
                 raise RuntimeError((self.home / "stderr").read_text()[-2000:])
             detail = f"no answer in {SECONDS} s" if found == "hang" else f"exit status {status}"
@@ -99,13 +99,13 @@ class Runner:
         line = self.worker.stdout.readline()
         return json.loads(line) if line else "crash"
 
-    def stop(self) -> int | None:
+    def stop(self, patience: float = 1) -> int | None:
         """End the worker; its exit status, negative for a signal that ended it before."""
         if self.worker is None:
             return None
         worker, self.worker = self.worker, None
         try:
-            status = worker.wait(timeout=1 if worker.poll() is None else 0)
+            status = worker.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             worker.kill()
             status = worker.wait()

@@ -21,7 +21,6 @@ from random import Random
 
 LIMIT = 4 * 2**30  # bytes of addresses beyond those of the libraries
 LONGEST = 2_500  # characters of a message
-CRAFTED_READINGS = 4  # readers that draw what they do try several things
 
 
 def main() -> None:
@@ -57,11 +56,13 @@ class Input:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self.reader.make(self.folder)
-            self.value = self.reader.read(self.folder, Random(name))
+            if self.reader.value_matters:
+                self.value = self.reader.read(self.folder, Random(name))
             self.whole = {
                 path.relative_to(self.folder): path.read_bytes()
                 for path in self.folder.rglob("*")
-                if path.is_file() and (name == "cache" or "cache" not in path.parts)
+                if path.is_file()
+                and (name == "cache" or path.parts[len(self.folder.parts)] != "cache")
             }
 
     def restore(self) -> None:
@@ -110,7 +111,7 @@ class Input:
         self.restore()
         file = self.damage(name, case, chance)
         began = time.monotonic()
-        ways = (chance,) if isinstance(case, int) else map(Random, range(CRAFTED_READINGS))
+        ways = (chance,) if isinstance(case, int) else map(Random, range(self.reader.ways))
         for way in (Random(name),) if self.reader.value_matters else ways:
             verdict, detail = self.verdict(way)
             if verdict == "escape":
