@@ -33,6 +33,7 @@ __all__ = [
     "record_failure",
     "remove_leftovers",
     "sync",
+    "temporary_path",
     "write_json",
 ]
 

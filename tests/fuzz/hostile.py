@@ -42,10 +42,6 @@ def place_special(path: Path, kind: str) -> None:
             pass
 
 
-def byte_at(place: int, value: int) -> Make:
-    return lambda data: data[:place] + bytes([value]) + data[place + 1 :]
-
-
 def constant(data: bytes) -> Make:
     return lambda _: data
 
@@ -150,10 +146,7 @@ AFLW = "aflw/aflw_release-2"
 FINISHED = ("weights.safetensors", "specification.json", "provenance.json", "history.csv")
 
 CRAFTED: dict[str, dict[str, tuple[str, Make | str]]] = {
-    "300w": {
-        "a byte to zero at 782 of Helen's boxes": (BOXES, byte_at(782, 0)),
-        **specials(BOXES, "300w/afw/im_0000.pts", "300w/afw/im_0000.png"),
-    },
+    "300w": specials(BOXES, "300w/afw/im_0000.pts", "300w/afw/im_0000.png"),
     "celeba": {
         "a name of ten thousand characters": (
             "celeba/MAFL/training.txt",

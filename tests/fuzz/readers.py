@@ -11,7 +11,9 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 import tarfile
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ from dvelib.tables.results import read_results
 from tests.golden_data import GOLDEN
 from tests.published_writer import write_checkpoint
 
-__all__ = ["READERS", "Reader"]
+__all__ = ["FAULTS", "READERS", "Reader"]
 
 
 @dataclass(frozen=True)
@@ -280,6 +282,21 @@ def _read_results(folder: Path, chance: Random) -> None:
         read_results(folder / "results.json")
 
 
+def _make_fault(folder: Path) -> None:
+    (folder / "fault").write_text("none")
+
+
+def _read_fault(folder: Path, chance: Random) -> None:
+    """Not a reader: what the fuzzer must see when a reader fails."""
+    match (folder / "fault").read_text():
+        case "hang":
+            time.sleep(60)
+        case "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "traceback":
+            raise KeyError("fault")
+
+
 LAYOUTS = ("celeba", "mafl", "300w", "300w-bicubic", "aflw", "aflw-mtfl")
 FINISHED = ("*.safetensors", "specification.json", "provenance.json", "history.csv")
 READERS: dict[str, Reader] = {
@@ -300,3 +317,4 @@ READERS: dict[str, Reader] = {
     "archive": Reader(_make_archive, _read_archive, ("faces.tar.gz",)),
     "results": Reader(_make_results, _read_results, ("results.json",)),
 }
+FAULTS = Reader(_make_fault, _read_fault, ("fault",))  # to check the fuzzer itself

@@ -28,9 +28,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what readers print is no answer
     os.environ["DVE_CACHE"] = str(home / "cache")
-    from tests.fuzz.readers import READERS
+    from tests.fuzz.readers import FAULTS, READERS
 
-    made = {name: Input(home / name.replace(" ", "-"), reader) for name, reader in READERS.items()}
+    readers = READERS | {"faults": FAULTS}
+    made = {name: Input(home / name.replace(" ", "-"), reader) for name, reader in readers.items()}
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + LIMIT, used + LIMIT))
     answer(answers, {"ready": True})
@@ -58,12 +59,10 @@ class Input:
             self.reader.make(self.folder)
             if self.reader.value_matters:
                 self.value = self.reader.read(self.folder, Random(name))
-            self.whole = {
-                path.relative_to(self.folder): path.read_bytes()
-                for path in self.folder.rglob("*")
-                if path.is_file()
-                and (name == "cache" or path.parts[len(self.folder.parts)] != "cache")
-            }
+            files = {p.relative_to(self.folder) for p in self.folder.rglob("*") if p.is_file()}
+            # The cache is an input only of its own reader.
+            kept = [p for p in files if name == "cache" or p.parts[0] != "cache"]
+            self.whole = {path: (self.folder / path).read_bytes() for path in kept}
 
     def restore(self) -> None:
         """Put back what a case or its reading has changed."""
@@ -90,6 +89,9 @@ class Input:
         from tests.fuzz.hostile import CRAFTED, place_special
         from tests.fuzz.mutations import mutate
 
+        if name == "faults":
+            self.put(Path("fault"), case.encode())
+            return "fault"
         if isinstance(case, str):
             file, how = CRAFTED[name][case]
             if isinstance(how, str):
