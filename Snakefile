@@ -20,7 +20,7 @@ try:
 except StudyError as error:
     sys.exit(f"dve: {error}")
 
-DVE = f"{sys.executable} -m dvelib.cli"
+DVE = f"{shlex.quote(sys.executable)} -m dvelib.cli"
 PLACES = {"--profile": PROFILE, "--data": DATA, "--outputs": OUTPUTS}
 OPTIONS = shlex.join(part for pair in PLACES.items() if pair[1] for part in pair)
 # One training a GPU where there are GPUs; else as many side by side as the cores allow.

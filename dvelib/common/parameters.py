@@ -137,7 +137,10 @@ def _fields_at(location: tuple, annotation: object) -> list[str]:
         return []
     fields = annotation.model_fields
     names = [part for part in location if isinstance(part, str)]
-    return _fields_at(tuple(names[1:]), fields[names[0]].annotation) if names else list(fields)
+    if not names:
+        return list(fields)
+    known = fields.get(names[0])  # None where the key above is unknown, too
+    return _fields_at(tuple(names[1:]), known.annotation) if known else []
 
 
 def _did_you_mean(location: tuple, model: type[BaseModel]) -> str:

@@ -11,7 +11,13 @@ DRAWN = 15
 # Each takes seconds to be refused; one of them stands for all here.
 SLOW = [case for cases in CRAFTED.values() for case in cases if "a million " in case][1:]
 # Drawn inputs that were once answered with a traceback, a crash or silence.
-FOUND = {"parameters": (18, 39), "celeba": (21,), "mafl": (19,), "300w-bicubic": (9,)}
+FOUND = {
+    "parameters": (18, 39),
+    "celeba": (21,),
+    "mafl": (19,),
+    "300w-bicubic": (9,),
+    "results": (1066,),
+}
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from tests.record_reliability import record
-from tests.torture.study import SmokeStudy, leftovers, numbers
+from tests.torture.study import TABLE, SmokeStudy, leftovers, numbers
 
 ODD_NAMES = (
     "a b",
@@ -150,7 +150,7 @@ class Torture:
             path = self.chance.choice(sorted(study.outputs.rglob(name)))
             data = path.read_bytes()
             path.write_bytes(self.chance.choice((b"", data[: len(data) // 2], bytes(len(data)))))
-            page = study.outputs / "tables" / "ablation_finetuning_aflw"
+            page = study.outputs / "tables" / TABLE
             shutil.rmtree(page)  # so that the damaged file is read
             ended = study.run()
             if ended.status == 0 and numbers(study.outputs) == self.expected:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "DVE_TORTURE"  # an environment variable that every process of a study inherits
-TARGET = "tables/ablation_finetuning_aflw/page.ipynb"
+TABLE = "limited_annotations"  # few jobs of every kind: trainings, landmarks, a notebook
 SECONDS = 900
 ORPHAN_SECONDS = 20  # kernels of notebooks notice after some seconds that their parent is gone
 
@@ -49,9 +49,17 @@ class SmokeStudy:
     def outputs(self) -> Path:
         return self.folder / "smoke"
 
-    def command(self, target: str = TARGET) -> list[str]:
+    def command(self) -> list[str]:
         options = ["--profile", "smoke", f"--outputs={self.folder}", "--cores", "1"]
-        return [sys.executable, "-m", "dvelib.cli", "study", *options, "--", target]
+        return [
+            sys.executable,
+            "-m",
+            "dvelib.cli",
+            "study",
+            *options,
+            "--",
+            f"tables/{TABLE}/page.ipynb",
+        ]
 
     def start(self, command: list[str] | None = None, **how) -> subprocess.Popen:
         changed = {"OMP_NUM_THREADS": "1", MARK: str(os.getpid()), **self.environment}

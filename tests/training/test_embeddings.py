@@ -290,6 +290,7 @@ def test_weights_of_another_network_are_refused(faces, tmp_path):
     train(tiny_spec(), faces, tmp_path / "a", device="cpu")
     train(tiny_spec(dimension=5), faces, tmp_path / "b", device="cpu")
     os.replace(tmp_path / "b" / "weights.safetensors", tmp_path / "a" / "weights.safetensors")
+    (tmp_path / "a" / "checksums.json").unlink()
     with pytest.raises(StudyError, match=r"does not fit the SmallNet 4-d .*conv6"):
         load_embedding(tmp_path / "a")
 
