@@ -8,13 +8,13 @@
 import shlex
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 from dvelib.common.errors import StudyError
 from dvelib.study.plan import Study
 
 PROFILE = config.get("profile", "quick")
-DATA = config.get("data")
-OUTPUTS = config.get("outputs")
+DATA, OUTPUTS = (config.get(key) and unquote(str(config[key])) for key in ("data", "outputs"))
 try:
     STUDY = Study.load(PROFILE, DATA, outputs=OUTPUTS)
 except StudyError as error:

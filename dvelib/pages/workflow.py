@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -48,10 +48,10 @@ def _command(study: Study, cores: str, rest: list[str]) -> list[str]:
 
     gpus = torch.cuda.device_count() if study.profile.device != "cpu" else 0
     config = [f"profile={study.name}", f"gpus={gpus}"]
-    # Snakemake reads values as YAML, in which `#` and `: ` have a meaning; a JSON text is one value.
-    config.append(f"outputs={json.dumps(str(study.outputs.parent))}")
+    # Snakemake reads values as YAML, in which `#` and `: ` have a meaning: escaped as in addresses.
+    config.append(f"outputs={quote(str(study.outputs.parent))}")
     if study.data_root:
-        config.append(f"data={json.dumps(str(study.data_root))}")
+        config.append(f"data={quote(str(study.data_root))}")
     # --forcerun adds the site to the targets, so it is left out where the user names targets.
     has_targets = not all(argument.startswith("-") for argument in rest)
     force_site = not has_targets and _misses_pages(study)
