@@ -179,7 +179,7 @@ def read_names(folder: Path, count: int) -> tuple[str, ...]:
     if path.exists():
         try:
             named = [str(name) for name in read_json(path)["names"]]
-        except (KeyError, TypeError):
+        except (StudyError, KeyError, TypeError):
             raise StudyError(
                 f'{path} must be {{"names": [...]}} with the names of the landmarks: '
                 f"correct or delete it"

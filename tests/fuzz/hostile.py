@@ -171,7 +171,7 @@ CRAFTED: dict[str, dict[str, tuple[str, Make | str]]] = {
             "faces/landmarks.csv",
             lambda data: b"file" + b",x" * MILLION + b"\n" + data,
         ),
-        "a million short lines": ("faces/landmarks.csv", lambda data: data + b"a\n" * MILLION),
+        "many short lines": ("faces/landmarks.csv", lambda data: data + b"a\n" * 200_000),
         "no file column": ("faces/landmarks.csv", lambda data: data.replace(b"file", b"name", 1)),
         "two file columns": (
             "faces/landmarks.csv",

@@ -17,6 +17,7 @@ FOUND = {
     "mafl": (19,),
     "300w-bicubic": (9,),
     "results": (1066,),
+    "aflw-mtfl": (5096,),
 }
 
 
