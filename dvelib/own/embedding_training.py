@@ -13,6 +13,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
@@ -22,6 +24,7 @@ from dvelib.common.files import read_json, write_json
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.cache import content_digest
 from dvelib.own.landmark_file import pictures_in
+from dvelib.training import distributed
 from dvelib.training.embeddings import train
 
 __all__ = [
@@ -199,10 +202,21 @@ def claim_folder(
                 f"{folder} was made with other {changed[0]}: choose another --out, or "
                 f"--force to make it anew"
             )
-        for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
-            path.unlink(missing_ok=True)
+        _remove_result(folder)
     write_json(folder / ORIGIN, origin)
     return folder
+
+
+def _remove_result(folder: Path) -> None:
+    """Remove what a training wrote; raises StudyError while another one is at work there."""
+    try:
+        with FileLock(distributed.lock_path(folder), timeout=0):
+            for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
+                path.unlink(missing_ok=True)
+    except Timeout:
+        raise StudyError(
+            f"another run trains in {folder}: wait until it ends, stop it, or choose another --out"
+        ) from None
 
 
 def _is_longer(folder: Path, spec: EmbeddingSpec | RegressorSpec) -> bool:
