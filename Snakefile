@@ -17,17 +17,18 @@
 # parameters of its rule: results are not made anew because Python or the data lie elsewhere.
 import shlex
 import sys
+from urllib.parse import unquote
 
 from dvelib.common.errors import StudyError
 from dvelib.study.needs import embedding_needs, page_needs, regressors_needs, table_needs
 from dvelib.study.plan import Study
 
 PROFILE = config.get("profile", "quick")
-DATA = config.get("data")
+DATA, OUTPUTS, PARAMS = (
+    config.get(key) and unquote(str(config[key])) for key in ("data", "outputs", "params")
+)
 try:
-    STUDY = Study.load(
-        PROFILE, DATA, outputs=config.get("outputs"), params=config.get("params")
-    )
+    STUDY = Study.load(PROFILE, DATA, outputs=OUTPUTS, params=PARAMS)
 except StudyError as error:
     sys.exit(f"dve: {error}")
 
@@ -37,7 +38,8 @@ MACHINES = int(config.get("machines", 1))
 
 # Jobs read the same parameter files as this process, wherever they write.
 shell.prefix(f"export DVE_PARAMS={shlex.quote(str(STUDY.own_params))}; ")
-DVE = f"{sys.executable} -m dvelib.cli"
+PYTHON = shlex.quote(sys.executable)
+DVE = f"{PYTHON} -m dvelib.cli"
 OPTIONS = f"--profile {PROFILE}" + (f" --data {shlex.quote(DATA)}" if DATA else "")
 EMBEDDING = ["specification.json", "provenance.json", "history.csv", "weights.safetensors"]
 REGRESSOR = [*EMBEDDING, "predictions.npy"]
@@ -77,7 +79,7 @@ def needs_of_table(wildcards):
 
 # One embedding on several GPUs: a process for each, started by torchrun. On several machines, Slurm
 # starts a torchrun on each. They meet at the first machine, which runs the rule's command.
-TORCHRUN = f"{sys.executable} -m torch.distributed.run --nproc-per-node {max(1, GPUS)}"
+TORCHRUN = f"{PYTHON} -m torch.distributed.run --nproc-per-node {max(1, GPUS)}"
 TRAIN = DVE
 SEVERAL_MACHINES = {}
 if MACHINES > 1:

@@ -78,7 +78,12 @@ def open_dataset(
     landmarks = listing.landmarks
     if landmarks is not None:
         landmarks = layout.place(landmarks, decoded.sources, listing.boxes, size)
-        landmarks = landmarks.astype(np.float32)
+        with np.errstate(over="ignore"):
+            landmarks = landmarks.astype(np.float32)
+        if (far := np.isinf(landmarks).any(axis=(1, 2))).any():
+            raise StudyError(
+                f"{root}: a landmark of {listing.files[far.argmax()]} is too far away: correct it"
+            )
     return FaceDataset(
         name=layout.name,
         title=layout.title if name != "folder" else f"folder {root.name}",

@@ -5,6 +5,8 @@ A `Layout` describes one dataset; `dvelib.data.known` lists all of them.
 
 from __future__ import annotations
 
+import io
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +17,11 @@ import pandas as pd
 from PIL import Image
 
 from dvelib.common.errors import StudyError
+from dvelib.common.files import read_file
 
 __all__ = ["Layout", "Listing", "read_table", "require"]
+
+LONGEST_LINE = 100_000  # bytes: thousands of landmarks
 
 
 @dataclass(frozen=True)
@@ -78,19 +83,30 @@ class Layout(ABC):
 
 def require(path: Path, what: str, remedy: str) -> Path:
     """The path if it exists; otherwise raises StudyError with ``what`` and the remedy."""
-    if not path.exists():
+    if not os.path.lexists(path):
         raise StudyError(f"{what} is missing: there is no {path}; {remedy}")
     return path
 
 
 def read_table(path: Path, remedy: str, **options) -> pd.DataFrame:
     """A list read by pandas with these options; raises StudyError if it is not a table."""
+    data = read_file(path, remedy)
     try:
-        table = pd.read_csv(path, **options)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split()).replace(str(path), "the file")
+        _check_table(data)
+        table = pd.read_csv(io.BytesIO(data), **options)
+    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+        reason = " ".join(str(error).split())
         raise StudyError(f"{path} cannot be read as a table ({reason}): {remedy}") from None
     # If lines have more cells than the header, pandas uses the first cells as row labels.
     if not isinstance(table.index, pd.RangeIndex):
         raise StudyError(f"{path}: its lines hold more cells than its header names: {remedy}")
     return table
+
+
+def _check_table(data: bytes) -> None:
+    """Raises ValueError for bytes on which pandas fails or takes hours."""
+    longest = max(map(len, data.splitlines()), default=0)
+    if longest > LONGEST_LINE:
+        raise ValueError(f"it has a line of {longest:,} bytes")
+    if b"\0" in data:
+        raise ValueError("it holds NUL bytes")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from dvelib.common.errors import StudyError
+from dvelib.data.pictures import BadPicture, open_rgb
 from dvelib.own.landmark_file import LandmarkFile, Row, read_names, write_names
 
 __all__ = ["Annotator", "as_names"]
@@ -83,9 +83,8 @@ class Annotator:
     def image(self) -> np.ndarray | None:
         """The current picture ``[H,W,3]`` uint8, or None if the file cannot be read."""
         try:
-            with Image.open(self.folder / self.name) as image:
-                return np.asarray(image.convert("RGB"))
-        except Exception:  # Pillow's decoders raise almost anything on a broken file
+            return np.asarray(open_rgb(self.folder / self.name))
+        except (BadPicture, StudyError):
             return None
 
     def show(self, picture: int) -> None:

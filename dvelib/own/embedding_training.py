@@ -13,7 +13,9 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from dvelib.checkpoints import storage
+from filelock import FileLock, Timeout
+
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
 from dvelib.checkpoints.storage import Embedding, load_embedding
@@ -23,6 +25,7 @@ from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.cache import content_digest
 from dvelib.data.shards import ShardedPictures, is_sharded, open_shards
 from dvelib.own.landmark_file import pictures_in
+from dvelib.training import distributed
 from dvelib.training.embeddings import train
 
 __all__ = [
@@ -63,7 +66,9 @@ RESULT = (
     storage.PROVENANCE,
     storage.HISTORY,
     storage.PREDICTIONS,
-    storage.CHECKPOINT,
+    storage.CHECKSUMS,
+    resuming.CHECKPOINT,
+    resuming.PREVIOUS,
     "errors.json",
     ORIGIN,
 )
@@ -233,16 +238,27 @@ def claim_folder(
                 f"{folder} was made with other {changed[0]}: choose another --out, or "
                 f"--force to make it anew"
             )
-        for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
-            path.unlink(missing_ok=True)
+        _remove_result(folder)
     write_json(folder / ORIGIN, origin)
     return folder
+
+
+def _remove_result(folder: Path) -> None:
+    """Remove what a training wrote; raises StudyError while another one is at work there."""
+    try:
+        with FileLock(distributed.lock_path(folder), timeout=0):
+            for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
+                path.unlink(missing_ok=True)
+    except Timeout:
+        raise StudyError(
+            f"another run trains in {folder}: wait until it ends, stop it, or choose another --out"
+        ) from None
 
 
 def _is_longer(folder: Path, spec: EmbeddingSpec | RegressorSpec) -> bool:
     """Whether an embedding's training can go on from the checkpoint of the one in the folder."""
     held = storage.held_specification(folder, type(spec))
-    there = (folder / storage.CHECKPOINT).exists()
+    there = (folder / resuming.CHECKPOINT).exists()
     return there and isinstance(spec, EmbeddingSpec) and spec.continues(held)
 
 

@@ -13,7 +13,6 @@ Convention: landmarks (x, y) in pixels of the picture as stored; NaN for unset o
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -180,7 +179,7 @@ def read_names(folder: Path, count: int) -> tuple[str, ...]:
     if path.exists():
         try:
             named = [str(name) for name in read_json(path)["names"]]
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        except (StudyError, KeyError, TypeError):
             raise StudyError(
                 f'{path} must be {{"names": [...]}} with the names of the landmarks: '
                 f"correct or delete it"

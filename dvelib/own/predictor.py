@@ -24,6 +24,7 @@ from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.data.folder import Folder
+from dvelib.data.pictures import BadPicture, open_rgb
 from dvelib.own.embedding_training import absolute, need_kind
 from dvelib.own.landmark_file import read_names
 from dvelib.regressor import LandmarkRegressor
@@ -111,11 +112,9 @@ def read_picture(picture: Picture) -> Image.Image:
         return picture.convert("RGB")
     path = Path(picture).expanduser()
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise almost anything on a broken file
-        reason = " ".join(str(error).split()).replace(str(path), "the file")
-        raise StudyError(f"{path} cannot be read as a picture ({reason})") from None
+        return open_rgb(path)
+    except BadPicture as error:
+        raise StudyError(f"{path} cannot be read as a picture ({error})") from None
 
 
 def to_picture(points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:

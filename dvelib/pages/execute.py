@@ -13,7 +13,14 @@ import sys
 from pathlib import Path
 
 from dvelib.common.errors import StudyError
-from dvelib.common.files import FAILURE, record_failure, work_folder
+from dvelib.common.files import (
+    FAILURE,
+    record_failure,
+    remove_leftovers,
+    sync,
+    temporary_path,
+    work_folder,
+)
 from dvelib.common.progress import lines_only
 
 __all__ = ["execute", "failure_reason"]
@@ -34,12 +41,15 @@ def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path | None 
     """
     notebook, output = Path(notebook).resolve(), Path(output).resolve()
     failed = output.with_name(f"{output.stem}.failed.ipynb")
-    temporary = output.with_name(f".{output.stem}.{os.getpid()}.ipynb")
+    temporary = temporary_path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(output.parent)
     try:
         _check_parameters(notebook, parameters)
         _run(notebook, parameters, temporary, cwd or work_folder())
+        sync(temporary)
         os.replace(temporary, output)
+        sync(output.parent)
     except ModuleNotFoundError:  # one of this process, not of the notebook
         raise
     except Exception as error:

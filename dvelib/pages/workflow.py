@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
@@ -57,10 +58,10 @@ def _this_machine(study: Study, cores: str) -> tuple[list[str], dict[str, object
 
 def _command(study: Study, places: list[str], values: dict, rest: list[str]) -> list[str]:
     """Snakemake with the study's parameters; ``places`` and ``values`` say where jobs run."""
-    values = values | {"profile": study.name, "outputs": study.outputs.parent}
-    values["params"] = study.own_params
-    if study.data_root:
-        values["data"] = study.data_root
+    paths = {"outputs": study.outputs.parent, "params": study.own_params, "data": study.data_root}
+    # Snakemake reads values as YAML, in which `#` and `: ` have a meaning: escaped as in addresses.
+    quoted = {key: quote(str(path)) for key, path in paths.items() if path}
+    values = values | {"profile": study.name} | quoted
     # --forcerun adds the site to the targets, so it is left out where the user names targets.
     has_targets = not all(argument.startswith("-") for argument in rest)
     force_site = not has_targets and _misses_pages(study)

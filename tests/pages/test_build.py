@@ -145,9 +145,9 @@ class TestSite:
         ("text", "message"),
         [
             ("{", "results.json is damaged"),
-            ("[]", "results.json: must hold keys with values"),
+            ("[]", "results.json is damaged (it holds no object)"),
             ('{"schema_version": 2}', "results.json: table: is missing"),
-            ("null", "results.json: must hold keys with values"),
+            ("null", "results.json is damaged (it holds no object)"),
         ],
     )
     def test_a_damaged_record_is_out_of_date_and_the_rest_is_shown(self, profile, text, message):
