@@ -20,7 +20,10 @@ __all__ = [
     "DEFAULT_STUDY",
     "Data",
     "Device",
+    "Every",
+    "Fit",
     "Force",
+    "Images",
     "Limit",
     "Published",
     "Seed",
@@ -28,6 +31,7 @@ __all__ = [
     "StudyOptions",
     "Weights",
     "named",
+    "pictures_of",
     "say",
 ]
 
@@ -46,8 +50,20 @@ Crop = Annotated[
 ]
 Data = Annotated[Path | None, Parameter(help="folder that holds the datasets")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="where to compute")]
+Every = Annotated[int, Parameter(help="of a video, take only every so many-th frame")]
+Fit = Annotated[
+    Literal["central", "whole"] | None,
+    Parameter(
+        help="what is shown of a picture: its central square, or the whole picture with black bars "
+        "(default: as of the embedding or its parent, else central)"
+    ),
+]
 Force = Annotated[
     bool, Parameter(help="replace an older result of other pictures, labels or settings")
+]
+Images = Annotated[
+    tuple[Path, ...],
+    Parameter(consume_multiple=True, help="folder of the pictures, picture files, or a video"),
 ]
 Limit = Annotated[
     int | None, Parameter(help="use only the first so many faces of a split (default: all)")
@@ -105,6 +121,13 @@ def named(known: dict[str, T], name: str, what: str) -> T:
     if name not in known:
         raise StudyError(f"the profile has no {what} {name!r}: choose among {', '.join(known)}")
     return known[name]
+
+
+def pictures_of(images: tuple[Path, ...], every: int) -> Path:
+    """The folder of the pictures that ``--images`` names; see `dvelib.data.sources`."""
+    from dvelib.data.sources import pictures_folder
+
+    return pictures_folder(images, every, say)
 
 
 def say(text: str) -> None:

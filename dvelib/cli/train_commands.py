@@ -6,7 +6,19 @@ from pathlib import Path
 
 from cyclopts import App
 
-from dvelib.cli.options import DEFAULT_STUDY, Device, Force, Seed, StudyOptions, named, say
+from dvelib.cli.options import (
+    DEFAULT_STUDY,
+    Device,
+    Every,
+    Fit,
+    Force,
+    Images,
+    Seed,
+    StudyOptions,
+    named,
+    pictures_of,
+    say,
+)
 
 __all__ = ["app", "images", "study"]
 
@@ -15,12 +27,14 @@ app = App(name="train", help="Train an embedding on pictures, without labels.")
 
 @app.command
 def images(
-    images: Path,
+    images: Images,
     *,
+    every: Every = 1,
     out: Path | None = None,
     parent: Path | None = None,
     architecture: str | None = None,
     dimension: int | None = None,
+    fit: Fit = None,
     size: int | None = None,
     crop: int | None = None,
     recipe: str = "small-budget",
@@ -40,13 +54,13 @@ def images(
     of the steps. The rate is 1e-3 times the square root of batch/32.
 
     Args:
-        images: folder of the pictures
         out: folder of the result (default: IMAGES-embedding, beside the pictures)
         parent: embedding to start from: its folder, or the name of a pretrained one
         architecture: the network: smallnet or hourglass (default: smallnet, or the parent's)
         dimension: length of a descriptor (default: 64, or the parent's)
-        size: side of the squares, pixels (default: 100; hourglass 136)
-        crop: pixels cut from each side of a square (default: 15 % of the size)
+        size: side of the squares, pixels (default: 100; hourglass 136; of whole pictures
+            70; hourglass 96)
+        crop: pixels cut from each side of a square (default: 15 % of the size; of whole pictures 0)
         recipe: how it learns: small-budget or published
         steps: steps of training
         batch: pairs of views in a step
@@ -54,7 +68,7 @@ def images(
     from dvelib.own.embedding_training import train_embedding
 
     trained = train_embedding(
-        images,
+        pictures_of(images, every),
         out,
         parent=parent,
         device=device,
@@ -62,6 +76,7 @@ def images(
         say=say,
         architecture=architecture,
         dimension=dimension,
+        fit=fit,
         size=size,
         crop=crop,
         recipe=recipe,
