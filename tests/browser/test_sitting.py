@@ -14,7 +14,7 @@ from dvelib.own.embedding_training import train_embedding
 from dvelib.own.landmark_file import LandmarkFile, read_predictions
 from dvelib.own.predictor import load_predictor
 from dvelib.own.widget import SIDE, TOOLBAR
-from tests.browser.lab import run_all_cells, running_lab
+from tests.browser.lab import PATIENCE, run_all_cells, running_lab
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
 COUNT, LABELLED = 14, 10
@@ -56,6 +56,7 @@ def rows(folder):
 def test_from_nothing_to_a_predictor(place, browser):
     fish, truth = place / "fish", LandmarkFile(place / "truth")
     page = browser.new_page(viewport={"width": 1400, "height": 1400})
+    expect.set_options(timeout=PATIENCE / 3)
     with running_lab(fish) as address:
         run_all_cells(page, address("annotate.ipynb"))
         learn = page.get_by_role("button", name="learn and predict", exact=True)
@@ -76,8 +77,9 @@ def test_from_nothing_to_a_predictor(place, browser):
             np.testing.assert_allclose(labels.points(name), truth.points(name), atol=1)
 
         learn.click()
-        expect(page.get_by_text("Hollow marks are predictions.")).to_be_visible()
-        expect(page.get_by_text(f"1 of {COUNT - LABELLED} suggested pictures")).to_be_visible()
+        hollow = page.get_by_text("Hollow marks are predictions.")
+        expect(hollow).to_be_visible(timeout=PATIENCE)
+        page.screenshot(path=str(place / "predicted.png"))
         first = load_predictor(place / "fish-regressor", "cpu")
         assert first.names == LANDMARKS
         assert len(read_predictions(fish, len(LANDMARKS)).points) == COUNT
@@ -95,10 +97,10 @@ def test_from_nothing_to_a_predictor(place, browser):
 
         before = json.loads((place / "fish-regressor" / "origin.json").read_text())
         learn.click()
-        expect(page.get_by_text(f"1 of {COUNT - LABELLED - 1} suggested pictures")).to_be_visible()
+        shown = page.get_by_text(f"1 of {COUNT - LABELLED - 1} suggested pictures")
+        expect(shown).to_be_visible(timeout=PATIENCE)
         after = json.loads((place / "fish-regressor" / "origin.json").read_text())
         assert after["landmarks"] != before["landmarks"]
         assert load_predictor(place / "fish-regressor", "cpu")(fish / name).shape == (5, 2)
         assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
-        page.screenshot(path=str(place / "sitting.png"))
     page.close()
