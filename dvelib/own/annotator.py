@@ -219,10 +219,7 @@ class Annotator:
             return "All landmarks are set. Go to the next picture, or select a landmark to move it."
         name = self.names[self.landmark]
         if not np.isnan(self.guesses[:, 0]).all():
-            return (
-                f"Hollow marks are predictions. Click to set {name}; accept the other predictions "
-                f"if they are right. Predictions that are not accepted are not used for training."
-            )
+            return f"Hollow marks are predictions, no labels. Click to set {name}, or accept them."
         set_already = not np.isnan(self.points[self.landmark, 0])
         return f"Click to {'move' if set_already else 'set'} {name}."
 

@@ -77,7 +77,7 @@ def test_from_nothing_to_a_predictor(place, browser):
             np.testing.assert_allclose(labels.points(name), truth.points(name), atol=1)
 
         learn.click()
-        hollow = page.get_by_text("Hollow marks are predictions.")
+        hollow = page.get_by_text("Hollow marks are predictions")
         expect(hollow).to_be_visible(timeout=PATIENCE)
         page.screenshot(path=str(place / "predicted.png"))
         first = load_predictor(place / "fish-regressor", "cpu")
@@ -87,7 +87,7 @@ def test_from_nothing_to_a_predictor(place, browser):
         shown = page.get_by_text(f"1 of {COUNT - LABELLED} suggested pictures")
         name = shown.text_content().split(": ")[1]
         click_on(canvas, *truth.points(name)[0])
-        expect(page.get_by_text(f"Click to set {LANDMARKS[1]}")).to_be_visible()
+        expect(page.get_by_text(f"Click to set {LANDMARKS[1]}, or accept")).to_be_visible()
         found = LandmarkFile(fish).points(name)
         np.testing.assert_allclose(found[0], truth.points(name)[0], atol=1)
         assert np.isnan(found[1:]).all()  # predictions that are not accepted are no labels
