@@ -54,8 +54,8 @@ class LabelCounts:
     counts: Sequence[int] = (2, 5, 10, 20, 40)
     draws: int = 3
     fit: str = "whole"
-    copies: int = 400
-    epochs: int = 10
+    copies: int = 160
+    epochs: int = 20
     batch: int = 16
     device: str = "auto"
 
