@@ -39,6 +39,7 @@ _GROUPS = {
         regress_commands.app,
         pictures_commands.annotate,
         pictures_commands.predict,
+        pictures_commands.suggest,
         measure_commands.match,
         explore_commands.explore,
     ),

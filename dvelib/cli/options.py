@@ -21,7 +21,10 @@ __all__ = [
     "DEFAULT_STUDY",
     "Data",
     "Device",
+    "Every",
+    "Fit",
     "Force",
+    "Images",
     "Limit",
     "Published",
     "Seed",
@@ -30,6 +33,7 @@ __all__ = [
     "Weights",
     "named",
     "need_checkout",
+    "pictures_of",
     "say",
 ]
 
@@ -48,8 +52,20 @@ Crop = Annotated[
 ]
 Data = Annotated[Path | None, Parameter(help="folder that holds the datasets")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="where to compute")]
+Every = Annotated[int, Parameter(help="of a video, take only every so many-th frame")]
+Fit = Annotated[
+    Literal["central", "whole"] | None,
+    Parameter(
+        help="what is shown of a picture: its central square, or the whole picture with black bars "
+        "(default: as of the embedding or its parent, else central)"
+    ),
+]
 Force = Annotated[
     bool, Parameter(help="replace an older result of other pictures, labels or settings")
+]
+Images = Annotated[
+    tuple[Path, ...],
+    Parameter(consume_multiple=True, help="folder of the pictures, picture files, or a video"),
 ]
 Limit = Annotated[
     int | None, Parameter(help="use only the first so many faces of a split (default: all)")
@@ -115,6 +131,13 @@ def need_checkout(command: str) -> None:
     """Raises StudyError where the package is an installed one, without its files under git."""
     if not IN_CHECKOUT:
         raise StudyError(f"{command} writes into files under git: run it in a checkout of dvelib")
+
+
+def pictures_of(images: tuple[Path, ...], every: int) -> Path:
+    """The folder of the pictures that ``--images`` names; see `dvelib.data.sources`."""
+    from dvelib.data.sources import pictures_folder
+
+    return pictures_folder(images, every, say)
 
 
 def say(text: str) -> None:

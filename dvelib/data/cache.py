@@ -231,10 +231,11 @@ def decode(
 
 
 def _key(layout: Layout, listing: Listing, size: int, digest: str) -> str:
-    """The name of a folder of the cache, by files, face boxes, version of the layout and size."""
+    """The name of a folder of the cache: by files, face boxes, layout, way of reading and size."""
     if listing.boxes is not None:
         digest = hashlib.sha256(digest.encode() + listing.boxes.tobytes()).hexdigest()
-    return f"{layout.name}-{digest[:24]}-v{layout.version}-{size}"
+    reading = f"r{layout.reading}-" if layout.reading > 1 else ""
+    return f"{layout.name}-{digest[:24]}-v{layout.version}-{reading}{size}"
 
 
 def _fill(folder: Path, layout: Layout, root: Path, listing: Listing, size: int) -> None:
@@ -242,9 +243,9 @@ def _fill(folder: Path, layout: Layout, root: Path, listing: Listing, size: int)
         path = root / listing.files[index]
         box = None if listing.boxes is None else listing.boxes[index]
         try:
-            image = open_rgb(path)
-            picture = layout.square(image, size, box)
-            return np.asarray(picture).transpose(2, 0, 1), image.size
+            picture = open_rgb(path, layout.read)
+            square = layout.square(picture, size, box)
+            return np.asarray(square).transpose(2, 0, 1), picture.size
         except StudyError:
             raise
         except MemoryError:

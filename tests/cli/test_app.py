@@ -55,6 +55,7 @@ def test_the_commands_are_these():
         "regress study",
         "site",
         "study",
+        "suggest",
         "train images",
         "train study",
         "unpack",
