@@ -35,7 +35,7 @@ def summary_html(tables: Sequence[TableResults]) -> Markup | str:
         f"both are equal. At most the paper's are {below_text}."
     )
     figure = paper_and_ours(frame.assign(unit=frame.unit.map(UNITS)))
-    alt = f"Our errors against the paper's, from all tables. At most the paper's are {below_text}."
+    alt = f"The paper's errors and ours, all tables. At most the paper's are {below_text}."
     return Markup(figure_html(figure, alt, caption))
 
 
