@@ -29,8 +29,8 @@ def annotate(
         landmarks: how many landmarks, or their names between commas (default: as landmarks.csv, or
             else as the predictions)
         pictures: how many pictures to suggest
-        embedding: embedding to learn on, its folder or the name of a pretrained one (default:
-            FOLDER-embedding if dve train images made it, else smallnet-64d-exchange)
+        embedding: embedding to learn on, its folder or the name of a pretrained one
+            (default: FOLDER-embedding if dve train images made it, else smallnet-64d-exchange)
     """
     from dvelib.own.annotator_notebook import open_annotator
 

@@ -31,11 +31,14 @@ __all__ = [
     "fill",
     "plain_text",
     "table_html",
+    "whole_words",
 ]
 
 TEMPLATES = Path(__file__).parent / "templates"
 MISSING = "–"
 _DISPLAY_SCALE = 2  # dots per CSS pixel, for dense screens and print
+# A word with a hyphen, outside tags.
+_HYPHENATED = re.compile(r"(?<![\w&])[\w.]+-\w{1,12}(?!\w)(?![^<]*>)")
 # A number, optionally followed by its spread, an interval or a unit.
 _NUMBER = re.compile(r"[-−+±]?\d[\d.,]*(e[-+]\d+)?(\s*[±%(–].*)?")
 
@@ -55,12 +58,21 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["subscripts"] = _subscripts
+    environment.filters["whole_words"] = whole_words
     return environment
 
 
 def _subscripts(text: str) -> Markup:
     """Escaped text, except the subscripts of dataset names such as AFLW<sub>R</sub>."""
     return Markup(re.sub(r"&lt;(/?)sub&gt;", r"<\1sub>", str(escape(text))))
+
+
+def whole_words(text: str) -> Markup:
+    """Text in which no line breaks inside a word such as ``64-d``.
+
+    Text that is not Markup is escaped first, except the subscripts of dataset names.
+    """
+    return Markup(_HYPHENATED.sub(r'<span class="whole">\g<0></span>', str(_subscripts(text))))
 
 
 def plain_text(value: Any, decimals: int = 2) -> str:

@@ -1,7 +1,7 @@
 """Pictures in tar files (shards), read as a stream: for data larger than memory or one disk.
 
 Shards are tar files of pictures, read by WebDataset: from a folder, by a pattern such as
-``shards/{000..099}.tar``, or from an address that WebDataset opens (``pipe:curl -s https://...``).
+``shards/{000..099}.tar``, or from an address that WebDataset opens (``pipe:curl -s ADDRESS``).
 
 The order of an epoch depends on the seed and the epoch alone:
 

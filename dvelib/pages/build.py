@@ -6,15 +6,18 @@ It is built beside the old site and then takes its place, so no one sees a half-
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from markupsafe import Markup
 
 from dvelib.common.errors import StudyError
+from dvelib.common.files import ROOT
 from dvelib.common.markup import TEMPLATES, fill
 from dvelib.pages.cards import (
     ExpectedTable,
@@ -24,7 +27,7 @@ from dvelib.pages.cards import (
     study_facts,
     table_card,
 )
-from dvelib.pages.claims_page import claims_of_tables, claims_page
+from dvelib.pages.claims_page import claims_by_verdict, claims_of_tables, claims_page
 from dvelib.pages.numbers_csv import COLUMNS, numbers_csv
 from dvelib.pages.render import (
     CLAIMS,
@@ -42,6 +45,9 @@ from dvelib.pages.verdicts import Finding, TableWithoutResults, count_verdicts, 
 
 __all__ = ["build_site"]
 
+BENCHMARK = "benchmark.html"
+LESSON = ROOT / "notebooks" / "how_dve_works.ipynb"
+CURVE = "learning_curve"
 LEADING = "ablation_exchange_matching"  # the table whose finding the index says first
 # The losses, as the README prints them: of pixels u of the source and v of its warped view.
 PLAIN = (
@@ -78,73 +84,104 @@ def build_site(
         tables = [table_card(folder, expected) for expected in expected_tables]
         embeddings = [embedding_line(folder, name) for name in expected_embeddings]
         findings = judge([card.results or _without_results(card) for card in tables])
-        _write_tables(building, tables, embeddings, findings)
-        _write_embeddings(building, embeddings)
-        _write_frame(folder, building, title, tables, embeddings, findings)
+        others = _others(folder)
+        around = _neighbours(tables, embeddings, others)
+        _write_tables(building, tables, embeddings, findings, around)
+        _write_embeddings(building, embeddings, around)
+        for other in others:
+            page = render(other["notebook"], home=INDEX, around=around[other["page"]])
+            (building / other["page"]).write_text(page, encoding="utf-8")
+        _write_claims(building, title, tables, findings, around[CLAIMS])
+        _write_index(folder, building, title, tables, embeddings, findings, others)
         _swap(building, folder / "site")
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return folder / "site" / INDEX
 
 
+def _neighbours(
+    tables: list[TableCard], embeddings: list[dict], others: list[dict]
+) -> dict[str, Around]:
+    """By page, those before and after it: index, claims, tables, other pages, embeddings."""
+    order = [("All tables", INDEX), ("The paper's claims", CLAIMS)]
+    order += [(card.title, card.page) for card in tables if card.page]
+    order += [(other["title"], other["page"]) for other in others]
+    order += [(line["name"], line["page"]) for line in embeddings if line["page"]]
+    around = {}
+    for i, (_, page) in enumerate(order):
+        seen = [(title, _seen_from(page, address)) for title, address in order]
+        before, after = seen[:i][-1:], seen[i + 1 : i + 2]
+        around[page] = Around(before=next(iter(before), None), after=next(iter(after), None))
+    return around
+
+
+def _seen_from(page: str, address: str) -> str:
+    """The address of one page of the site in a link on another."""
+    return posixpath.relpath(address, posixpath.dirname(page) or ".")
+
+
 def _write_tables(
-    building: Path, tables: list[TableCard], embeddings: list[dict], findings: list[Finding]
+    building: Path,
+    tables: list[TableCard],
+    embeddings: list[dict],
+    findings: list[Finding],
+    around: dict[str, Around],
 ) -> None:
     """Write a page for each table that has one, and its notebook without outputs."""
-    shown = [card for card in tables if card.page]
     claims = claims_of_tables(findings)
     pages = {line["name"]: line["page"] for line in embeddings if line["page"]}
     (building / "tables").mkdir()
-    for i, card in enumerate(shown):
+    for card in tables:
+        if not card.page:
+            continue
         rows = card.results.rows
         used = dict.fromkeys(name for row in rows for name in row.embeddings if name in pages)
-        around = Around(
+        more = replace(
+            around[card.page],
             claims=[c | {"address": f"../{c['address']}"} for c in claims.get(card.name, ())],
-            before=_neighbour(shown[i - 1]) if i else None,
-            after=_neighbour(shown[i + 1]) if i + 1 < len(shown) else None,
             embeddings=[(name, f"../{pages[name]}") for name in used],
-            download=f"{card.name}.ipynb",
         )
-        page = render(card.notebook, around=around)
-        (building / card.page).write_text(page, encoding="utf-8")
-        notebook = (building / card.page).with_suffix(".ipynb")
-        notebook.write_text(stripped(card.notebook), encoding="utf-8")
+        _write_page(building, card.page, card.notebook, more)
 
 
-def _neighbour(card: TableCard) -> tuple[str, str]:
-    return card.title, f"{card.name}.html"
-
-
-def _write_embeddings(building: Path, embeddings: list[dict]) -> None:
+def _write_embeddings(building: Path, embeddings: list[dict], around: dict[str, Around]) -> None:
     (building / "embeddings").mkdir()
     for line in embeddings:
         if line["page"]:
-            (building / line["page"]).write_text(render(line["notebook"]), encoding="utf-8")
+            _write_page(building, line["page"], line["notebook"], around[line["page"]])
 
 
-def _write_frame(
+def _write_page(building: Path, address: str, notebook: Path, around: Around) -> None:
+    """Write a page and, beside it, its notebook without outputs."""
+    target = (building / address).with_suffix(".ipynb")
+    target.write_text(stripped(notebook), encoding="utf-8")
+    page = render(notebook, around=replace(around, download=target.name))
+    (building / address).write_text(page, encoding="utf-8")
+
+
+def _write_claims(
+    building: Path, title: str, tables: list[TableCard], findings: list[Finding], around: Around
+) -> None:
+    about = next((card.results.profile.description for card in tables if card.results), None)
+    pages = {card.name: card.page for card in tables}
+    page = claims_page(findings, title, about, pages, before=around.before, after=around.after)
+    (building / CLAIMS).write_text(page, encoding="utf-8")
+
+
+def _write_index(
     folder: Path,
     building: Path,
     title: str,
     tables: list[TableCard],
     embeddings: list[dict],
     findings: list[Finding],
+    others: list[dict],
 ) -> None:
-    """Write what is about all tables: claims, numbers and index."""
+    """Write the index and what it offers beside pages: the numbers, the lesson, the functions."""
     current = [card.results for card in tables if card.results]
-    about = current[0].profile.description if current else None
-    pages = {card.name: card.page for card in tables}
-    claims = claims_page(findings, title, about, pages)
-    (building / CLAIMS).write_text(claims, encoding="utf-8")
     (building / NUMBERS).write_text(numbers_csv(current), encoding="utf-8")
     tested = claims_of_tables(findings)
-    benchmark = _page(folder.parent / "benchmark", building / "benchmark.html")
-    others = [
-        _page(folder / "explore", building / "explore.html"),
-        _page(folder / "findings", building / "findings.html"),
-        benchmark,
-        _api(folder / "api", building / "api"),
-    ]
+    api = _api(folder / "api", building / "api")
     index = fill(
         "index",
         title=title,
@@ -153,6 +190,7 @@ def _write_frame(
         exchange=Markup(equation(EXCHANGE)),
         headline=next((r.headline for r in current if r.table == LEADING), None),
         verdicts=count_verdicts(findings),
+        claims=claims_by_verdict(findings),
         summary=summary_html(current),
         facts=study_facts(folder.resolve().name, tables, embeddings),
         tables=tables,
@@ -160,8 +198,10 @@ def _write_frame(
             card.name: Counter(claim["verdict"] for claim in tested.get(card.name, ()))
             for card in tables
         },
-        pages=[page for page in others if page],
-        benchmark=benchmark,
+        pages=[*others, api] if api else others,
+        benchmark=any(other["page"] == BENCHMARK for other in others),
+        curve=next((card.page for card in tables if card.name == CURVE), None),
+        lesson=_lesson(building),
         embeddings=embeddings,
         open_embeddings=any(line["state"] != "complete" for line in embeddings),
         columns=COLUMNS,
@@ -175,15 +215,29 @@ def _without_results(card: TableCard) -> TableWithoutResults:
     return TableWithoutResults(card.name, card.kind, card.title, card.state)
 
 
-def _page(source: Path, target: Path) -> dict | None:
-    """Render a page that is no table; its address, title and headline, None where there is none."""
-    notebook = source / "page.ipynb"
-    if not notebook.exists():
+def _others(folder: Path) -> list[dict]:
+    """The pages that are no table: address, title, headline and executed notebook of each."""
+    sources = {
+        "explore.html": folder / "explore",
+        "findings.html": folder / "findings",
+        BENCHMARK: folder.parent / "benchmark",
+    }
+    found = []
+    for page, source in sources.items():
+        if (notebook := source / "page.ipynb").exists():
+            results = read_if_there(source / "results.json") or {}
+            title, _ = render_titled(notebook, None)
+            about = {"page": page, "title": title, "notebook": notebook}
+            found.append(about | {"headline": results.get("headline")})
+    return found
+
+
+def _lesson(building: Path) -> str | None:
+    """Copy the notebook that teaches the method; its address, None where there is none."""
+    if not LESSON.exists():
         return None
-    title, page = render_titled(notebook, INDEX)
-    target.write_text(page, encoding="utf-8")
-    results = read_if_there(source / "results.json") or {}
-    return {"page": target.name, "title": title, "headline": results.get("headline")}
+    shutil.copyfile(LESSON, building / LESSON.name)
+    return LESSON.name
 
 
 def _api(source: Path, target: Path) -> dict | None:

@@ -6,6 +6,7 @@ of an earlier success, and so does a record that this code does not read.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,10 @@ __all__ = [
     "study_facts",
     "table_card",
 ]
+
+
+_SENTENCE = re.compile(r".*?(?:\.(?=\s+[A-Z])|$)", re.DOTALL)
+_COUNTED = re.compile(r"(.*), ([\d,]+) images")  # as `data_text` writes a dataset
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ class TableCard:
 
     @property
     def headline(self) -> str | None:
-        """The finding in a sentence, if there are results."""
-        return self.results.headline if self.results else None
+        """The finding in a sentence, the first of the record, if there are results."""
+        return _SENTENCE.match(self.results.headline)[0] if self.results else None
 
 
 def table_card(folder: Path, expected: ExpectedTable) -> TableCard:
@@ -142,8 +147,8 @@ def study_facts(profile: str, tables: Sequence[TableCard], embeddings: Sequence[
     measured = [card.results.measured_on.text for card in tables if card.results]
     facts = {
         "Profile": profile,
-        "Trained on": _distinct(line["data"] for line in embeddings),
-        "Measured on": _distinct(measured),
+        "Trained on": _data(line["data"] for line in embeddings),
+        "Measured on": _data(measured),
         "Tables": _states(card.state for card in tables),
         "Embeddings": _states(line["state"] for line in embeddings),
         "Hardware": _distinct(record.get("hardware") for record in records),
@@ -154,6 +159,18 @@ def study_facts(profile: str, tables: Sequence[TableCard], embeddings: Sequence[
 
 def _distinct(texts: Iterable[str | None]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _data(texts: Iterable[str | None]) -> str:
+    """Datasets in words; one that occurs with several numbers of images is named once."""
+    counts: dict[str, list[str]] = {}
+    for text in dict.fromkeys(text for text in texts if text):
+        found = _COUNTED.fullmatch(text)
+        counts.setdefault(found[1] if found else text, []).extend([found[2]] if found else [])
+    return "; ".join(
+        f"{name}, {' or '.join(numbers)} images" if numbers else name
+        for name, numbers in counts.items()
+    )
 
 
 def _states(states: Iterable[str]) -> str:

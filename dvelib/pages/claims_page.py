@@ -10,22 +10,33 @@ from dvelib.common.markup import fill, table_html
 from dvelib.pages.render import CLAIMS, INDEX, links
 from dvelib.pages.verdicts import (
     EXPLAINED,
+    NOT_REPRODUCED,
     NOT_TESTABLE,
+    REPRODUCED,
     RULES,
     Finding,
     Measurement,
     count_verdicts,
 )
 
-__all__ = ["claims_of_tables", "claims_page"]
+__all__ = ["claims_by_verdict", "claims_of_tables", "claims_page"]
 
 UNITS = {"px": "pixels of a 70-pixel face", "%": "percent of the inter-ocular distance"}
 
 
-def claims_page(findings: list[Finding], study: str, about: str | None, pages: dict) -> Markup:
+def claims_page(
+    findings: list[Finding],
+    study: str,
+    about: str | None,
+    pages: dict,
+    *,
+    before: tuple[str, str] | None = None,
+    after: tuple[str, str] | None = None,
+) -> Markup:
     """The whole page.
 
     ``study``: its title; ``about``: its description; ``pages``: by table, the address of its page.
+    ``before``, ``after``: title and address of the neighbouring pages.
     """
     numbered = _numbered(findings)
     topics = groupby(numbered, key=lambda item: item[1].claim.topic)
@@ -38,6 +49,8 @@ def claims_page(findings: list[Finding], study: str, about: str | None, pages: d
         rules=RULES,
         links=links(INDEX, CLAIMS),
         counts=count_verdicts(findings),
+        before=before,
+        after=after,
         topics=[(topic, [_shown(*item, pages) for item in items]) for topic, items in topics],
     )
 
@@ -46,14 +59,26 @@ def claims_of_tables(findings: list[Finding]) -> dict[str, list[dict]]:
     """By table, the claims that its effects test: address from the index, sentence, verdict."""
     claims: dict[str, list[dict]] = {}
     for name, finding in _numbered(findings):
-        line = {
-            "address": f"{CLAIMS}#{name}",
-            "sentence": finding.claim.sentence,
-            "verdict": finding.verdict,
-        }
+        line = _line(name, finding)
         for table in dict.fromkeys(m.table for m in finding.tested):
             claims.setdefault(table, []).append(line)
     return claims
+
+
+def claims_by_verdict(findings: list[Finding]) -> list[tuple[str, list[dict]]]:
+    """The claims of each verdict, as `claims_of_tables` writes them; only verdicts with claims."""
+    lines = [_line(name, finding) for name, finding in _numbered(findings)]
+    verdicts = (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE)
+    groups = [(verdict, [c for c in lines if c["verdict"] == verdict]) for verdict in verdicts]
+    return [(verdict, claims) for verdict, claims in groups if claims]
+
+
+def _line(name: str, finding: Finding) -> dict:
+    return {
+        "address": f"{CLAIMS}#{name}",
+        "sentence": finding.claim.sentence,
+        "verdict": finding.verdict,
+    }
 
 
 def _numbered(findings: list[Finding]) -> list[tuple[str, Finding]]:

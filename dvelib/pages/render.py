@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from dvelib.common.markup import TEMPLATES, duration, fill
+from dvelib.common.markup import TEMPLATES, duration, fill, whole_words
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -99,6 +99,7 @@ def render_titled(notebook: Path, home: str | None, around: Around = Around()) -
     title = Markup(heading[1]).striptags() if heading else _title(notebook)
     # What stands before the title says how to run the notebook: on a page it comes last.
     before, body = (body[: heading.start()], body[heading.start() :]) if heading else ("", body)
+    body = _HEADING.sub(lambda m: f"<h1>{whole_words(Markup(m[1]))}</h1>", body, count=1)
     contents = [Markup(words).striptags() for words in _SECTION.findall(body)]
     numbers = count(1)
     body = _SECTION.sub(lambda m: f'<h2 id="section-{next(numbers)}">{m[1]}</h2>', body)

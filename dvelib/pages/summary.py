@@ -29,12 +29,14 @@ def summary_html(tables: Sequence[TableResults]) -> Markup | str:
         f"{(part.ours <= part.paper).sum()} of {len(part)} {WORDS[unit]}"
         for unit, part in frame.groupby("unit", sort=False)
     ]
+    below_text = " and ".join(below)
     caption = (
         "Each dot is one number of the paper beside ours, on the data named below. On the line "
-        f"both are equal. At most the paper's are {' and '.join(below)}."
+        f"both are equal. At most the paper's are {below_text}."
     )
     figure = paper_and_ours(frame.assign(unit=frame.unit.map(UNITS)))
-    return Markup(figure_html(figure, "The paper's errors and ours, all tables.", caption))
+    alt = f"The paper's errors and ours, all tables. At most the paper's are {below_text}."
+    return Markup(figure_html(figure, alt, caption))
 
 
 def _numbers(tables: Sequence[TableResults]) -> DataFrame:

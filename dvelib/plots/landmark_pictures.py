@@ -37,6 +37,7 @@ from dvelib.plots.parts import (
 
 __all__ = ["predicted_landmarks", "virtual_keypoints"]
 
+HALO = "halo"
 _TRUE, _PREDICTED = "#0173b2", "#ffb000"
 _AROUND = 0.3  # largest margin for landmarks outside the picture, in units of its side
 
@@ -81,7 +82,9 @@ def _prediction(axis: Axes, truth: np.ndarray, predicted: np.ndarray) -> None:
     # White below black: the lines stand out from dark and from light pictures.
     for colour, wide in (("white", 2.4 * width), ("black", width)):
         axis.add_collection(
-            LineCollection(pairs[_known(pairs)], color=colour, linewidth=wide, zorder=2)
+            LineCollection(
+                pairs[_known(pairs)], color=colour, linewidth=wide, zorder=2, gid=_halo(colour)
+            )
         )
     _rings(axis, truth, ring, _TRUE, width)
     _marks(axis, predicted, dot, _PREDICTED, 0.7 * width)
@@ -224,7 +227,13 @@ def _rings(axis: Axes, points: np.ndarray, size: float, colour: str, width: floa
             linewidth=wide,
             clip_on=False,
             zorder=3,
+            gid=_halo(edge),
         )
+
+
+def _halo(colour: str) -> str | None:
+    """The name of a white line that only sets off the mark drawn over it."""
+    return HALO if colour == "white" else None
 
 
 def _marks(axis: Axes, points: np.ndarray, size: float, colour: str | tuple, width: float) -> None:

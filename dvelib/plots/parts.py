@@ -86,13 +86,17 @@ def chart_axes(
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    """One legend for the whole figure, in equal rows that fit its width."""
+    """One legend for the whole figure, with as many columns as its width allows."""
     lengths = [_MARK + _LETTER * len(handle.get_label()) for handle in handles]
     width = figure.get_figwidth()
-    rows = math.ceil(sum(lengths) / width)
-    fitting = max(1, int(width / max(lengths)))
-    columns = min(math.ceil(len(handles) / rows), fitting)
+    columns = next(n for n in range(len(handles), 0, -1) if n == 1 or _fit(lengths, n, width))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
+def _fit(lengths: Sequence[float], columns: int, width: float) -> bool:
+    """Whether entries of these lengths fit; a legend fills its columns one after the other."""
+    rows = math.ceil(len(lengths) / columns)
+    return sum(max(lengths[i : i + rows]) for i in range(0, len(lengths), rows)) <= width
 
 
 def picture_axes(

@@ -87,7 +87,7 @@ class _Cleaner:
     def svg(self) -> str:
         _drop_namespaces(self.root)
         for child in list(self.root):
-            if child.tag in ("metadata", "defs"):
+            if child.tag == "metadata" or child.find("style") is not None:
                 self.root.remove(child)
         used = set(self._references())
         self._clean(self.root, used, inside_picture=False)

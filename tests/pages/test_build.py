@@ -112,7 +112,7 @@ class TestSite:
         assert first.select_one(".badge").text.split()[1] == str(len(claims))
         assert claims[0].a["href"].startswith("../claims.html#claim-")
         assert page.select_one(".neighbours [rel=next]")["href"] == f"{names[1]}.html"
-        assert not page.select(".neighbours [rel=prev]")
+        assert page.select_one(".neighbours [rel=prev]")["href"] == "../claims.html"
 
     def test_a_page_offers_its_notebook_without_outputs(self, profile):
         build(profile)
@@ -191,7 +191,9 @@ class TestSite:
             if address.startswith("#"):
                 assert soup.find(id=address[1:])
             else:
-                assert (profile / "site" / address).is_file()
+                file, _, place = address.partition("#")
+                assert (profile / "site" / file).is_file()
+                assert not place or parse((profile / "site" / file).read_text()).find(id=place)
 
     def test_claims_and_numbers_are_there(self, profile):
         soup = build(profile)

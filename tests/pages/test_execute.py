@@ -30,13 +30,14 @@ class TestShow:
             display.show(Figure(), alt)
         assert not displayed
 
-    def test_is_drawn_at_twice_the_size_it_has(self, displayed):
+    def test_is_drawn_as_svg_at_the_size_it_has(self, displayed):
         figure = Figure(figsize=(3, 2), dpi=100)
         figure.subplots().set_title("x")
         display.show(figure, 'faces & "points"', "Some <b>faces</b>")
         page = parse(displayed[0]["text/html"])
-        assert page.img["alt"] == 'faces & "points"'
-        assert 200 < int(page.img["width"]) < 330
+        drawing = page.select_one("[role=img]")
+        assert drawing["aria-label"] == 'faces & "points"'
+        assert 200 < int(drawing.svg["width"]) < 330
         assert page.figcaption.text == "Some <b>faces</b>"
         assert displayed[0]["text/plain"] == "[figure] Some <b>faces</b>"
 
