@@ -29,6 +29,7 @@ from dvelib.pages.cards import (
 )
 from dvelib.pages.claims_page import claims_by_verdict, claims_of_tables, claims_page
 from dvelib.pages.numbers_csv import COLUMNS, numbers_csv
+from dvelib.pages.reliability_page import RELIABILITY, reliability_page
 from dvelib.pages.render import (
     CLAIMS,
     INDEX,
@@ -45,6 +46,7 @@ from dvelib.pages.verdicts import Finding, TableWithoutResults, count_verdicts, 
 
 __all__ = ["build_site"]
 
+RECORD = ROOT / "outputs" / "published" / "reliability.json"
 BENCHMARK = "benchmark.html"
 LESSON = ROOT / "notebooks" / "how_dve_works.ipynb"
 CURVE = "learning_curve"
@@ -181,7 +183,7 @@ def _write_index(
     current = [card.results for card in tables if card.results]
     (building / NUMBERS).write_text(numbers_csv(current), encoding="utf-8")
     tested = claims_of_tables(findings)
-    api = _api(folder / "api", building / "api")
+    more = [_api(folder / "api", building / "api"), _reliability(building)]
     index = fill(
         "index",
         title=title,
@@ -198,7 +200,7 @@ def _write_index(
             card.name: Counter(claim["verdict"] for claim in tested.get(card.name, ()))
             for card in tables
         },
-        pages=[*others, api] if api else others,
+        pages=[*others, *filter(None, more)],
         benchmark=any(other["page"] == BENCHMARK for other in others),
         curve=next((card.page for card in tables if card.name == CURVE), None),
         lesson=_lesson(building),
@@ -219,7 +221,6 @@ def _others(folder: Path) -> list[dict]:
     """The pages that are no table: address, title, headline and executed notebook of each."""
     sources = {
         "explore.html": folder / "explore",
-        "findings.html": folder / "findings",
         BENCHMARK: folder.parent / "benchmark",
     }
     found = []
@@ -246,6 +247,15 @@ def _api(source: Path, target: Path) -> dict | None:
         return None
     shutil.copytree(source, target)
     return {"page": f"{target.name}/{INDEX}", "title": "Functions and classes", "headline": None}
+
+
+def _reliability(building: Path) -> dict | None:
+    """Write the page on damaged files and killed studies, if they were measured."""
+    if not RECORD.exists():
+        return None
+    page = reliability_page(RECORD)
+    (building / RELIABILITY).write_text(page, encoding="utf-8")
+    return {"page": RELIABILITY, "title": "Reliability", "headline": None}
 
 
 def _swap(new: Path, site: Path) -> None:

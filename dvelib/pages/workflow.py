@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.common.progress import LINES_ONLY
+from dvelib.pages.api_pages import write_api_pages
 from dvelib.pages.build import build_site
 from dvelib.pages.cards import ExpectedTable
 from dvelib.study.clusters import cluster_options
@@ -101,6 +102,7 @@ def _misses_pages(study: Study) -> bool:
 
 def build_pages(study: Study) -> Path:
     """Build the site of a study from the results so far; returns the path of its index page."""
+    write_api_pages(study.outputs / "api")
     tables = [
         ExpectedTable(name, table.title, table.kind, study.table_digest(name))
         for name, table in study.tables.items()
