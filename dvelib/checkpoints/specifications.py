@@ -27,6 +27,7 @@ __all__ = [
     "BenchmarkData",
     "DataSpec",
     "EmbeddingSpec",
+    "Jitter",
     "RegressorSpec",
     "Strict",
     "network_label",
@@ -235,6 +236,19 @@ class EmbeddingSpec(Strict):
         return spec_digest(self.model_dump(mode="json", exclude_defaults=True), *versions)
 
 
+class Jitter(Strict):
+    """Each face is shown in ``copies`` frames that deviate at random from one around its landmarks.
+
+    Standard deviations: ``scale`` of the logarithm of the frame's side, ``shift`` in parts of that
+    side, ``turn`` in degrees.
+    """
+
+    copies: Positive = 2
+    scale: Annotated[float, Field(ge=0, le=1)] = 0.12
+    shift: Annotated[float, Field(ge=0, le=1)] = 0.05
+    turn: Annotated[float, Field(ge=0, le=180)] = 8.0
+
+
 class RegressorSpec(Strict):
     """Everything that decides a landmark regressor on a frozen embedding. Defaults: published.
 
@@ -243,11 +257,16 @@ class RegressorSpec(Strict):
     it is None); ``fresh_warps``: warp them anew in each epoch, where the published study warped
     once. The learning rate is divided by ten from each epoch of ``lower_rate_from`` (counted from
     one) on. ``alpha`` multiplies the coordinates in the loss.
+
+    Not in the paper: ``jitter`` shows each face in frames that deviate at random; ``also``: further
+    labelled faces to learn from.
     """
 
     embedding: str
     benchmark: Literal[BENCHMARKS] | None = None
     data: BenchmarkData
+    also: Annotated[tuple[BenchmarkData, ...], Field(strict=False)] = ()
+    jitter: Jitter | None = None
     annotations: Positive | None = None
     fresh_warps: bool | None = None
     virtual_points: Positive = 50
