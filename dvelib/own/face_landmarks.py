@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
-from dvelib.own.framing import FIVE_SHAPE, FaceFraming, face_frames, five_of, size_of
+from dvelib.own.face_framing import FIVE_SHAPE, FaceFraming, face_frames, five_of, size_of
 from dvelib.regressor import LandmarkRegressor, normalise_points
 from dvelib.training.framing import cut, deviating, frames_around, to_picture
 from dvelib.training.regressors import predict
@@ -39,7 +39,7 @@ class FaceReading(NamedTuple):
     ``spread [A]``: root mean square distance of the answers in single frames from their mean.
     ``scatter [A]``: median distance of virtual keypoints from their usual places around the
     landmark. ``misshapen``: distance of the five landmarks from the mean shape. These are in sizes
-    of the face (see `dvelib.own.framing.size_of`). ``descriptors [A,D]``: the unit descriptor at
+    of the face (see `dvelib.own.face_framing.size_of`). ``descriptors [A,D]``: the unit descriptor at
     each landmark, averaged over frames.
     """
 

@@ -20,7 +20,7 @@ from dvelib.checkpoints.specifications import BenchmarkData, Jitter, RegressorSp
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.places import folder_of
-from dvelib.own.framing import FaceFraming, face_frames, five_of
+from dvelib.own.face_framing import FaceFraming, face_frames, five_of
 from dvelib.training.framing import jittered_copies
 from dvelib.training.regressors import train_regressor
 

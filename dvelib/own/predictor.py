@@ -31,7 +31,7 @@ from dvelib.own.doubt import DOUBTFUL, Doubt, load_doubt
 from dvelib.own.embedding_training import absolute, need_kind
 from dvelib.own.face_detection import DetectedFace, detect_faces
 from dvelib.own.face_landmarks import FaceReader, central_frame
-from dvelib.own.framing import FaceFraming, box_frames
+from dvelib.own.face_framing import FaceFraming, box_frames
 from dvelib.own.landmark_file import read_names
 from dvelib.regressor import LandmarkRegressor
 from dvelib.training.regressors import predict

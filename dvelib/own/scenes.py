@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from dvelib.data import FaceDataset
-from dvelib.own.framing import FACE_WIDTH, five_of, size_of
+from dvelib.own.face_framing import FACE_WIDTH, five_of, size_of
 
 __all__ = ["EMPTY", "Scene", "empty_picture", "face_scene"]
 
