@@ -144,10 +144,11 @@ def decode(
 
 
 def _key(layout: Layout, listing: Listing, size: int, digest: str) -> str:
-    """The name of a folder of the cache, by files, face boxes, version of the layout and size."""
+    """The name of a folder of the cache: by files, face boxes, layout, way of reading and size."""
     if listing.boxes is not None:
         digest = hashlib.sha256(digest.encode() + listing.boxes.tobytes()).hexdigest()
-    return f"{layout.name}-{digest[:24]}-v{layout.version}-{size}"
+    reading = f"r{layout.reading}-" if layout.reading > 1 else ""
+    return f"{layout.name}-{digest[:24]}-v{layout.version}-{reading}{size}"
 
 
 def _fill(folder: Path, layout: Layout, root: Path, listing: Listing, size: int) -> None:
@@ -156,8 +157,9 @@ def _fill(folder: Path, layout: Layout, root: Path, listing: Listing, size: int)
         box = None if listing.boxes is None else listing.boxes[index]
         try:
             with Image.open(path) as image:
-                picture = layout.square(image.convert("RGB"), size, box)
-                return np.asarray(picture).transpose(2, 0, 1), image.size
+                picture = layout.read(image)
+                square = layout.square(picture, size, box)
+                return np.asarray(square).transpose(2, 0, 1), picture.size
         except Exception as error:  # Pillow's decoders raise almost anything on a broken file
             return str(error).replace(str(path), "the file"), (0, 0)
 

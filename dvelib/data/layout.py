@@ -51,12 +51,13 @@ class Layout(ABC):
     published number of images by split. ``parts``: the same by part of a split, if it has parts;
     a part is named by the beginning of its files' paths.
     ``version``: raised when the images or landmarks of the same files change; a part of the
-    dataset's digest.
+    dataset's digest. ``reading``: raised when `read` changes; it names decoded images in the cache.
     """
 
     name: str
     title: str
     version: int = 1
+    reading: int = 1
     eyes: tuple[int, int] = (0, 1)
     published: Mapping[str, int] = {}
     parts: Mapping[str, Mapping[str, int]] = {}
@@ -64,6 +65,10 @@ class Layout(ABC):
     @abstractmethod
     def listing(self, root: Path, split: str) -> Listing:
         """The files and landmarks of a split; raises StudyError naming file and remedy."""
+
+    def read(self, image: Image.Image) -> Image.Image:
+        """An opened image as 8-bit RGB; published datasets keep their pixels as stored."""
+        return image.convert("RGB")
 
     def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
         """An RGB image as a square of side ``size``; ``box`` is its face box or None."""

@@ -23,6 +23,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.markup import fill
 from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.folder import folder_name
 from dvelib.data.synthetic_dataset import render_split
 from dvelib.describers.resampling import cells
 from dvelib.plots.images import descriptor_colours
@@ -49,7 +50,8 @@ def write_live_page(
     """
     opened = [load_embedding(named_folder(folder)) for folder in embeddings]
     size, crop = _one_size(opened)
-    small, large, names = _faces(images, faces, size, crop)
+    layout = folder_name(opened[0].spec.data.name)
+    small, large, names = _faces(images, layout, faces, size, crop)
     title = "Dense descriptors, live"
     page = live_page({e.spec.label: e for e in opened}, small, large, names, title=title)
     out = Path(out).expanduser()
@@ -116,7 +118,7 @@ def _one_size(embeddings: Sequence[Embedding]) -> tuple[int, int]:
 
 
 def _faces(
-    images: Path | str | None, count: int, size: int, crop: int
+    images: Path | str | None, layout: str, count: int, size: int, crop: int
 ) -> tuple[Tensor, Tensor, list[str]]:
     """Pictures for the networks and for people, and their names."""
     if count < 2:
@@ -126,16 +128,16 @@ def _faces(
         large = render_split("test", 0, count, size=size * LARGER).images[:, :, keep, keep]
         drawn = open_dataset("synthetic", None, "test", size=size, crop=crop, limit=count)
         return drawn.cropped(), large, [f"face {i + 1}" for i in range(count)]
-    small, large = (_folder(images, size * factor, crop * factor) for factor in (1, LARGER))
+    small, large = (_folder(images, layout, size * factor, crop * factor) for factor in (1, LARGER))
     if len(small) < 2:
         raise StudyError(f"{images} has {len(small)} pictures: at least 2 are needed")
     part = slice(count)
     return small.cropped(part), large.cropped(part), [Path(f).stem for f in small.files[part]]
 
 
-def _folder(images: Path | str, size: int, crop: int) -> FaceDataset:
+def _folder(images: Path | str, layout: str, size: int, crop: int) -> FaceDataset:
     folder = Path(images).expanduser()
-    return open_dataset("folder", folder, "train", size=size, crop=crop, skip_bad=True)
+    return open_dataset(layout, folder, "train", size=size, crop=crop, skip_bad=True)
 
 
 def _bytes(maps: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dvelib.checkpoints import storage
@@ -19,9 +20,11 @@ from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, vali
 from dvelib.checkpoints.storage import Embedding, load_embedding
 from dvelib.common.errors import StudyError
 from dvelib.common.files import read_json, write_json
-from dvelib.data import FaceDataset, open_dataset
+from dvelib.data import FaceDataset
 from dvelib.data.cache import content_digest
-from dvelib.own.landmark_file import pictures_in
+from dvelib.data.folder import CENTRAL, LANDMARKS_FILE, WHOLE, folder_name
+from dvelib.own.framing import fit_layout, framing_of, say_outside
+from dvelib.own.landmark_file import LandmarkFile, pictures_in
 from dvelib.training.embeddings import train
 
 __all__ = [
@@ -90,9 +93,12 @@ def train_embedding(
     there = pictures_in(images)
     start = _open_parent(parent) if parent else None
     spec = embedding_spec(images.name, start and start.spec, **choices)
-    options = {"size": spec.size, "crop": spec.crop, "skip_bad": True}
-    dataset = open_dataset("folder", images, "train", **options)
+    framing = framing_of(spec)
+    dataset = framing.open(images, "train")
     left_out(dataset, say)
+    if (images / LANDMARKS_FILE).exists():
+        others = (replace(framing, crop=0), replace(framing, data=WHOLE, crop=0))
+        say_outside(LandmarkFile(images), framing, others, say)
     if len(dataset) < spec.batch:
         raise StudyError(
             f"{images} has {len(there)} pictures, {len(dataset)} of them to learn from, fewer than "
@@ -118,26 +124,32 @@ def embedding_spec(
 ) -> EmbeddingSpec:
     """The specification of an embedding on a folder of that name.
 
-    ``choices``: recipe, architecture, dimension, size, crop, steps, batch and seed; None is the
-    default. Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut from
-    each side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 5,000
-    steps of 8, the small-budget recipe. The learning rate is `learning_rate` of the
-    batch; under the published recipe a tenth of it in the last fifth of the steps. With a parent:
-    its network, its sizes and the published form of fine-tuning, unit descriptors times 20.
+    ``choices``: recipe, architecture, dimension, fit, size, crop, steps, batch and seed; None is
+    the default. Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut
+    from each side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 5,000
+    steps of 8, the small-budget recipe. With ``fit`` "whole" the network sees whole pictures (see
+    `dvelib.own.framing`): its input is as large as otherwise, and nothing is cut. The learning
+    rate is `learning_rate` of the batch; under the published recipe a tenth of it in the last
+    fifth of the steps. With a parent: its network, its sizes and the published form of
+    fine-tuning, unit descriptors times 20.
     Raises StudyError for impossible values, and for a network other than the parent's.
     """
     given = {key: value for key, value in choices.items() if value is not None}
     steps, batch = given.get("steps", STEPS), given.get("batch", BATCH)
+    own = folder_name(parent.data.name) if parent else CENTRAL
+    data = fit_layout(given.pop("fit", None)) or own
     recipe = _recipe(given.pop("recipe", "small-budget"))(steps, max(1, batch))
     if parent is None:
         base = NETWORKS.get(given.get("architecture", "smallnet"), {})
     else:
         _refuse_other_network(given, parent)
         base = parent.model_dump(include=FROM_PARENT) | UNIT | {"parent": parent, "plain_steps": 0}
-    if "size" in given:
-        base = base | {"crop": round(0.15 * given["size"])}
+    if data == WHOLE and own != WHOLE and base:  # as large as what is left of a central square
+        base = base | {"size": base["size"] - 2 * base["crop"], "crop": 0}
+    elif "size" in given:
+        base = base | {"crop": 0 if data == WHOLE else round(0.15 * given["size"])}
     values = {
-        "data": {"name": "folder", "folder": name, "skip_bad": True},
+        "data": {"name": data, "folder": name, "skip_bad": True},
         "steps": steps,
         "batch": batch,
         "learning_rate": learning_rate(batch),

@@ -51,9 +51,7 @@ def detect_faces(image: Image.Image, confident: float = CONFIDENT) -> list[Detec
     return []
 
 
-def _look(
-    image: Image.Image, side: int, border: float, confident: float
-) -> list[DetectedFace]:
+def _look(image: Image.Image, side: int, border: float, confident: float) -> list[DetectedFace]:
     """Faces of the picture at that longer side, with a grey border of so many of its sides."""
     factor = side / max(image.size) / (1 + 2 * border)
     small = image.resize([max(round(s * factor), 1) for s in image.size], Image.Resampling.BILINEAR)

@@ -73,9 +73,7 @@ def face_frames(points: np.ndarray, framing: FaceFraming, side: int) -> np.ndarr
     return frames_around(five_of(points), framing.template(side))
 
 
-def box_frames(
-    boxes: np.ndarray, turns: np.ndarray, framing: FaceFraming, side: int
-) -> np.ndarray:
+def box_frames(boxes: np.ndarray, turns: np.ndarray, framing: FaceFraming, side: int) -> np.ndarray:
     """The frames ``[N,2,3]`` of detected faces.
 
     ``boxes [N,4]``: left, top, right, bottom; ``turns [N]``: degrees, clockwise in the picture.

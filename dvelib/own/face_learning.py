@@ -45,13 +45,25 @@ KINDS = {
         5,
         ("aflw-mtfl", "aflw", "300w-bicubic"),
         FaceFraming(size=0.25, lower=0.0),
-        {"virtual_points": 50, "epochs": 20, "lower_rate_from": (12, 18), "learning_rate": 3e-3, "jitter": Jitter()},
+        {
+            "virtual_points": 50,
+            "epochs": 20,
+            "lower_rate_from": (12, 18),
+            "learning_rate": 3e-3,
+            "jitter": Jitter(),
+        },
     ),
     "68-landmarks": FaceKind(
         68,
         ("300w-bicubic",),
         FaceFraming(size=0.205, lower=-0.05),
-        {"virtual_points": 20, "epochs": 16, "lower_rate_from": (10, 15), "learning_rate": 3e-3, "jitter": Jitter()},
+        {
+            "virtual_points": 20,
+            "epochs": 16,
+            "lower_rate_from": (10, 15),
+            "learning_rate": 3e-3,
+            "jitter": Jitter(),
+        },
     ),
 }
 

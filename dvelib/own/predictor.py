@@ -7,9 +7,10 @@
         face.landmarks, face.box, face.doubt
 
     predictor = load_predictor("cats-regressor")
-    landmarks = predictor("cat.jpg")        # [A,2]: of the central square, as in training
+    landmarks = predictor("cat.jpg")        # [A,2]: on the same part of a picture as in training
 
-Convention: (x, y) in pixels of the picture as stored; pixel centres are whole numbers.
+Convention: (x, y) in pixels of the upright picture, turned as its EXIF orientation says; pixel
+centres are whole numbers.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
-from dvelib.data.folder import Folder
+from dvelib.data.pictures import upright_rgb
 from dvelib.own.doubt import DOUBTFUL, Doubt, load_doubt
 from dvelib.own.embedding_training import absolute, need_kind
 from dvelib.own.face_detection import DetectedFace, detect_faces
-from dvelib.own.face_landmarks import FaceReader, central_frame
 from dvelib.own.face_framing import FaceFraming, box_frames
+from dvelib.own.face_landmarks import FaceReader, central_frame
+from dvelib.own.framing import Framing, framing_of
 from dvelib.own.landmark_file import read_names
 from dvelib.regressor import LandmarkRegressor
 from dvelib.training.regressors import predict
 
-__all__ = ["EMBEDDING", "Face", "Predictor", "load_predictor", "read_picture", "to_picture"]
+__all__ = ["EMBEDDING", "Face", "Predictor", "load_predictor", "read_picture"]
 
 EMBEDDING = "embedding"  # subfolder of a regressor: a copy of the embedding it was trained on
 BATCH = 32  # pictures at a time
@@ -87,6 +88,7 @@ class Predictor:
     embedding: Embedding
     regressor: LandmarkRegressor
     names: tuple[str, ...]
+    framing: Framing
     reader: FaceReader | None = None
     doubt: Doubt | None = None
 
@@ -142,12 +144,9 @@ class Predictor:
         if self.finds_faces:
             faces = [self.faces_of(image, framed=True)[0] for image in images]
             return np.stack([face.landmarks for face in faces])
-        size, crop = self.embedding.spec.size, self.embedding.spec.crop
-        squares = [np.asarray(Folder().square(image, size, None)) for image in images]
-        kept = np.stack(squares)[:, crop : size - crop, crop : size - crop]
-        maps = self.embedding(torch.from_numpy(kept).movedim(3, 1))
-        found, _ = predict(self.regressor, maps, size - 2 * crop)
-        return to_picture(found.numpy() + crop, np.array([image.size for image in images]), size)
+        maps = self.embedding(self.framing.images(images))
+        found, _ = predict(self.regressor, maps, self.framing.side)
+        return self.framing.to_pictures(found.numpy(), np.array([im.size for im in images]))
 
 
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
@@ -178,11 +177,18 @@ def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
         )
     names = read_names(folder, regressor.network.landmarks)
     calibrated = load_doubt(folder)
+    framing = framing_of(embedding.spec, regressor.spec)
     if calibrated is None:
-        return Predictor(embedding, regressor.network, names)
-    framing = FaceFraming(**calibrated.facts["framing"])
-    reader = FaceReader(embedding, regressor.network, framing, calibrated.offsets)
-    return Predictor(embedding, regressor.network, names, reader, calibrated.doubt)
+        return Predictor(embedding, regressor.network, names, framing)
+    faces = FaceFraming(**calibrated.facts["framing"])
+    reader = FaceReader(embedding, regressor.network, faces, calibrated.offsets)
+    return Predictor(embedding, regressor.network, names, framing, reader, calibrated.doubt)
+
+
+def central_box(size: tuple[int, int]) -> np.ndarray:
+    """Left, top, right, bottom ``[4]`` of the central square of a picture."""
+    low = (np.array(size) - min(size)) // 2
+    return np.concatenate([low, low + min(size)]).astype(float)
 
 
 def read_picture(picture: Picture) -> Image.Image:
@@ -196,28 +202,14 @@ def read_picture(picture: Picture) -> Image.Image:
             )
         picture = Image.fromarray(picture)
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        try:
+            return upright_rgb(picture)
+        except ValueError as error:
+            raise StudyError(f"the picture cannot be used ({error})") from None
     path = Path(picture).expanduser()
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return upright_rgb(image)
     except Exception as error:  # Pillow's decoders raise almost anything on a broken file
         reason = " ".join(str(error).split()).replace(str(path), "the file")
         raise StudyError(f"{path} cannot be read as a picture ({reason})") from None
-
-
-def central_box(size: tuple[int, int]) -> np.ndarray:
-    """Left, top, right, bottom ``[4]`` of the central square of a picture."""
-    low = (np.array(size) - min(size)) // 2
-    return np.concatenate([low, low + min(size)]).astype(float)
-
-
-def to_picture(points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
-    """Landmarks ``[N,K,2]`` on squares of side ``size``, in pixels of the pictures as stored.
-
-    ``sources [N,2]``: widths and heights. The inverse of `dvelib.data.folder.Folder.place`.
-    """
-    side = sources.min(axis=1)
-    offset = (sources - side[:, None]) // 2
-    scale = (side / size)[:, None, None]
-    return ((points + 0.5) * scale - 0.5 + offset[:, None]).astype(np.float32)
