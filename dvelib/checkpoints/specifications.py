@@ -25,6 +25,7 @@ __all__ = [
     "Architecture",
     "BENCHMARKS",
     "BenchmarkData",
+    "ClosedForm",
     "DataSpec",
     "EmbeddingSpec",
     "Jitter",
@@ -249,6 +250,18 @@ class Jitter(Strict):
     turn: Annotated[float, Field(ge=0, le=180)] = 8.0
 
 
+class ClosedForm(Strict):
+    """A regressor without gradient steps (see `dvelib.training.closed_form`).
+
+    Each filter is a mean descriptor at a random place around its landmark: ``reach`` is the
+    standard deviation of that place, in parts of the image's side. ``ridge``: penalty on the
+    weights from virtual keypoints to landmarks.
+    """
+
+    reach: Annotated[float, Field(gt=0, le=2)] = 0.2
+    ridge: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3.0
+
+
 class RegressorSpec(Strict):
     """Everything that decides a landmark regressor on a frozen embedding. Defaults: published.
 
@@ -260,7 +273,8 @@ class RegressorSpec(Strict):
     of an image, None for the embedding's crop.
 
     Not in the paper: ``jitter`` shows each face in frames that deviate at random; ``also``: further
-    labelled faces to learn from.
+    labelled faces to learn from; ``closed_form``: no gradient steps, so that epochs, batch and
+    learning rate mean nothing.
     """
 
     embedding: str
@@ -268,6 +282,7 @@ class RegressorSpec(Strict):
     data: BenchmarkData
     also: Annotated[tuple[BenchmarkData, ...], Field(strict=False)] = ()
     jitter: Jitter | None = None
+    closed_form: ClosedForm | None = None
     annotations: Positive | None = None
     fresh_warps: bool | None = None
     virtual_points: Positive = 50

@@ -39,8 +39,8 @@ class FaceReading(NamedTuple):
     ``spread [A]``: root mean square distance of the answers in single frames from their mean.
     ``scatter [A]``: median distance of virtual keypoints from their usual places around the
     landmark. ``misshapen``: distance of the five landmarks from the mean shape. These are in sizes
-    of the face (see `dvelib.own.face_framing.size_of`). ``descriptors [A,D]``: the unit descriptor at
-    each landmark, averaged over frames.
+    of the face (see `dvelib.own.face_framing.size_of`). ``descriptors [A,D]``: the unit descriptor
+    at each landmark, averaged over frames.
     """
 
     landmarks: np.ndarray
