@@ -8,17 +8,19 @@ landmarks on no face even where the detector makes no false detection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
+from scipy.cluster.vq import kmeans2
 
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.progress import progress_bar
 from dvelib.data import FaceDataset
 from dvelib.own.doubt import GOOD_WITHIN, evidence, fit_doubt, save_doubt
-from dvelib.own.face_detection import DetectedFace, detect_faces
+from dvelib.own.face_detection import detect_faces
 from dvelib.own.face_framing import FaceFraming, box_frames, face_frames, five_of, size_of
 from dvelib.own.face_landmarks import FaceReader, unit_descriptors, virtual_offsets
 from dvelib.own.scenes import Scene, empty_picture, face_scene
@@ -28,10 +30,18 @@ from dvelib.training.regressors import predict
 
 __all__ = ["calibrate", "nearest_face", "training_facts"]
 
-FACES, EMPTY_PICTURES = 500, 300  # pictures for calibration
+FACES, EMPTY_PICTURES = 300, 140  # pictures for calibration
+NEAR = 1.5  # sizes of the face between the centres of a detected and of a labelled one, at most
 CENTRES = 16  # descriptors of training faces that are kept for each landmark
 SAMPLE = 600  # training faces from which they are chosen
 BADLY_FRAMED = (0.35, 25.0, 0.15)  # standard deviations: log of scale, degrees, parts of the side
+
+
+class _Boxed(Protocol):
+    box: np.ndarray
+
+
+T = TypeVar("T", bound=_Boxed)
 
 
 def calibrate(
@@ -136,14 +146,14 @@ def _badly_framed(
     return deviating(frames, reader.side, factor, turned, moved)[0]
 
 
-def nearest_face(faces: list[DetectedFace], landmarks: np.ndarray) -> DetectedFace | None:
-    """The detected face whose box is centred within a size of labelled landmarks ``[A,2]``."""
+def nearest_face(faces: Sequence[T], landmarks: np.ndarray) -> T | None:
+    """Of detected faces, the one centred on labelled landmarks ``[A,2]``; None if none is near."""
     five = five_of(landmarks[None])[0]
     near = [
         (np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - five.mean(axis=0)), face)
         for face in faces
     ]
-    near = [(away, face) for away, face in near if away < 1.5 * size_of(five)]
+    near = [(away, face) for away, face in near if away < NEAR * size_of(five)]
     return min(near, key=lambda pair: pair[0])[1] if near else None
 
 

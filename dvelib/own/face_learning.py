@@ -1,8 +1,6 @@
 """Training of the predictors of face landmarks that come along, on any embedding.
 
-    python -m dvelib.own.face_learning EMBEDDING --data ROOT --out FOLDER
-
-writes ``FOLDER/five-landmarks`` and ``FOLDER/68-landmarks``. Five landmarks are learned from
+`dvelib.pages.shipping` stores them as pretrained weights. Five landmarks are learned from
 AFLW_M, AFLW_R and 300-W, 68 from 300-W: labels set by people. Every face is shown in frames that
 deviate at random from one around its landmarks, so that an answer does not depend on how a face is
 framed. A tenth of the training faces is kept out for the calibration of doubt
@@ -21,7 +19,6 @@ import numpy as np
 import pandas as pd
 
 from dvelib.checkpoints import storage
-from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.provenance import provenance
 from dvelib.checkpoints.specifications import (
     BenchmarkData,
@@ -50,7 +47,8 @@ SIDE = 100  # pixels of the opened faces: frames are cut out of them
 class FaceKind:
     """How many landmarks to learn, from which datasets, and in which framing.
 
-    ``virtual_points``: filters of a landmark; ``copies``: frames of a face.
+    ``virtual_points``: filters of a landmark; ``copies``: frames of a face; ``limit``: faces of a
+    dataset, at most.
     """
 
     count: int
@@ -58,10 +56,13 @@ class FaceKind:
     framing: FaceFraming
     virtual_points: int
     copies: int
+    limit: int = 2300
 
     def spec(self, embedding: str, seed: int = 0) -> RegressorSpec:
         """The specification of a regressor of this kind on an embedding."""
-        first, *others = (BenchmarkData(name=name) for name in self.benchmarks)
+        first, *others = (
+            BenchmarkData(name=name, train_images=self.limit) for name in self.benchmarks
+        )
         return RegressorSpec(
             embedding=embedding,
             data=first,
@@ -75,7 +76,7 @@ class FaceKind:
 
 KINDS = {
     "five-landmarks": FaceKind(
-        5, ("aflw-mtfl", "aflw", "300w-bicubic"), FaceFraming(0.25, 0.0), 150, 1
+        5, ("aflw-mtfl", "aflw", "300w-bicubic"), FaceFraming(0.25, 0.0), 100, 1
     ),
     "68-landmarks": FaceKind(68, ("300w-bicubic",), FaceFraming(0.205, -0.05), 50, 2),
 }
@@ -91,7 +92,9 @@ def face_splits(
     """
     learned, kept = [], []
     for name in kind.benchmarks:
-        faces = open_dataset(name, data_root / folder_of(name), split, size=SIDE, crop=0)
+        limit = kind.limit if split == "train" else None
+        root = data_root / folder_of(name)
+        faces = open_dataset(name, root, split, size=SIDE, crop=0, limit=limit)
         if kind.count == 5:
             faces = replace(faces, full_landmarks=five_of(faces.full_landmarks), eyes=(0, 1))
         out = (np.arange(len(faces)) % HELD_OUT == 0) & (split == "train")
@@ -181,21 +184,3 @@ def _about(faces: FaceDataset) -> dict[str, object]:
         "stand_in": faces.stand_in,
         "digest": faces.digest,
     }
-
-
-def main() -> None:
-    import argparse
-
-    parser = argparse.ArgumentParser(description="Train the predictors of face landmarks.")
-    parser.add_argument("embedding", help="folder of an embedding, or a pretrained one's name")
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds the datasets")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the predictors")
-    parser.add_argument("--only", choices=KINDS, help="train this one alone")
-    given = parser.parse_args()
-    embedding = storage.load_embedding(named_folder(given.embedding))
-    for name in [given.only] if given.only else KINDS:
-        learn_faces(name, embedding, given.data, given.out / name)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,6 +17,7 @@ from dvelib.plots.face_maps import face_maps
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
 from dvelib.plots.landmark_charts import error_per_landmark
 from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
+from dvelib.plots.reliability import reliability_diagram
 from dvelib.plots.speed import ending_dots, growth_lines, ratio_bars
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "matches",
     "predicted_landmarks",
     "ratio_bars",
+    "reliability_diagram",
     "virtual_keypoints",
     "warp_examples",
 ]

@@ -1,9 +1,10 @@
 """Landmark regressors in closed form: no gradient steps, seconds instead of minutes.
 
 The regressor is that of `dvelib.regressor`. Its filters are not learned but taken from the faces:
-each is the mean descriptor of the training faces at one place around the landmark, which is drawn
-at random. A virtual keypoint is thus where a face looks like that place. The linear map from
-virtual keypoints to landmarks is a ridge regression that weighs outliers less (Huber, 1964).
+each is the mean descriptor of a few training faces at one place around the landmark. Faces and
+place are drawn at random. A virtual keypoint is thus where a face looks like that place. The linear
+map from virtual keypoints to landmarks is a ridge regression that weighs outliers less (Huber,
+1964).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["descriptors_at", "solve_regressor"]
 
 BATCH = 64  # faces at a time
 FOR_FILTERS = 1200  # faces that filters are taken from, at most
+A_FILTER = 20  # of them for each filter
 HUBER = 0.05  # error, in [-1,1], beyond which a face is weighed less
 ROUNDS = 5  # of weighing
 
@@ -67,14 +69,17 @@ def _filters(
     places = torch.randn(count, spec.virtual_points, 2, generator=draw) * reach
     places[:, 0] = 0
     chosen = torch.randperm(len(faces), generator=draw)[:FOR_FILTERS]
-    total = torch.zeros(count * spec.virtual_points, describer.dimension)
+    order = torch.rand(len(chosen), spec.virtual_points, generator=draw).argsort(0).argsort(0)
+    serves = (order < A_FILTER).float()  # [N,V]: which faces make which filter
+    total = torch.zeros(count, spec.virtual_points, describer.dimension)
     with progress_bar(len(chosen), "collecting filters", "faces") as bar:
-        for part in chosen.split(BATCH):
+        for part, chosen_for in zip(chosen.split(BATCH), serves.split(BATCH), strict=True):
             points = torch.from_numpy(faces.landmarks[part.numpy()])[:, :, None] + places
             found = descriptors_at(_maps(describer, faces, part), points.flatten(1, 2), size)
-            total += found.nan_to_num(0).sum(0)
+            found = found.nan_to_num(0).unflatten(1, (count, -1))
+            total += torch.einsum("navd,nv->avd", found, chosen_for)
             bar.update(len(part))
-    return F.normalize(total, dim=1)
+    return F.normalize(total.flatten(0, 1), dim=1)
 
 
 def _maps(describer: Describer, faces: FaceDataset, index: Tensor) -> Tensor:
