@@ -26,7 +26,7 @@ __all__ = [
     "size_of",
 ]
 
-# Mean of AFLW_M's training faces, made symmetric: centre 0, root mean square distance from it 1.
+# Mean of AFLW_M's training faces, each of size 1 (see `size_of`) around its centre, made symmetric.
 FIVE_SHAPE = np.array(
     [(-0.763, -0.848), (0.763, -0.848), (0.0, 0.104), (-0.665, 0.796), (0.665, 0.796)]
 )
