@@ -254,12 +254,14 @@ class ClosedForm(Strict):
     """A regressor without gradient steps (see `dvelib.training.closed_form`).
 
     Each filter is a mean descriptor at a random place around its landmark: ``reach`` is the
-    standard deviation of that place, in parts of the image's side. ``ridge``: penalty on the
+    standard deviation of that place, in parts of the image's side. ``sharpness``: largest response
+    of a filter before the softmax, to a descriptor of mean length. ``ridge``: penalty on the
     weights from virtual keypoints to landmarks.
     """
 
     reach: Annotated[float, Field(gt=0, le=2)] = 0.2
-    ridge: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3.0
+    sharpness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    ridge: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
 
 
 class RegressorSpec(Strict):

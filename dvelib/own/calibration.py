@@ -30,7 +30,7 @@ from dvelib.training.regressors import predict
 
 __all__ = ["calibrate", "nearest_face", "training_facts"]
 
-FACES, EMPTY_PICTURES = 300, 140  # pictures for calibration
+FACES, EMPTY_PICTURES = 240, 98  # pictures for calibration
 NEAR = 1.5  # sizes of the face between the centres of a detected and of a labelled one, at most
 CENTRES = 16  # descriptors of training faces that are kept for each landmark
 SAMPLE = 600  # training faces from which they are chosen

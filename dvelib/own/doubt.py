@@ -24,7 +24,7 @@ from dvelib.own.face_landmarks import FaceReading
 
 __all__ = ["GOOD_WITHIN", "Doubt", "evidence", "fit_doubt", "load_doubt", "save_doubt"]
 
-GOOD_WITHIN = 0.1  # of the inter-ocular distance
+GOOD_WITHIN = 0.2  # of the inter-ocular distance
 DOUBTFUL = 0.5  # a landmark whose doubt is above this is marked
 RIDGE = 1e-3  # strength of the penalty on the weights
 FILE, ARRAYS = "doubt.json", "doubt.safetensors"

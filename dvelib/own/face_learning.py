@@ -56,7 +56,7 @@ class FaceKind:
     framing: FaceFraming
     virtual_points: int
     copies: int
-    limit: int = 2300
+    limit: int = 2000
 
     def spec(self, embedding: str, seed: int = 0) -> RegressorSpec:
         """The specification of a regressor of this kind on an embedding."""

@@ -50,7 +50,7 @@ class Face:
 
     ``landmarks [A,2]`` and ``box [4]`` (left, top, right, bottom) in pixels of the picture;
     ``doubt [A]``: the probability, from 0 to 1, that a landmark is farther from its true place
-    than a tenth of the inter-ocular distance; ``confidence``: the detector's, from 0 to 1, or None
+    than a fifth of the inter-ocular distance; ``confidence``: the detector's, from 0 to 1, or None
     where the picture's central square was taken for the face.
     """
 

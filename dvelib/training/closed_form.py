@@ -41,7 +41,8 @@ def solve_regressor(
     network = LandmarkRegressor(
         describer.dimension, landmarks, spec.virtual_points, spec.softmax_scale
     )
-    filters = _filters(spec, describer, faces, draw)  # [A*V,D]
+    # Stored in half precision they stay the same.
+    filters = _filters(spec, describer, faces, draw).half().float()  # [A*V,D]
     virtual = []
     with progress_bar(len(faces), "finding virtual keypoints", "faces") as bar:
         for at in range(0, len(faces), BATCH):
@@ -60,9 +61,10 @@ def solve_regressor(
 def _filters(
     spec: RegressorSpec, describer: Describer, faces: FaceDataset, draw: torch.Generator
 ) -> Tensor:
-    """Mean unit descriptors ``[A*V,D]``, of length 1, at random places around landmarks.
+    """Mean descriptors ``[A*V,D]`` at random places around landmarks.
 
-    The first place of each landmark is the landmark itself.
+    The first place of each landmark is the landmark itself. Filters have equal lengths, so that a
+    descriptor of mean length gives at most the response ``sharpness``.
     """
     size, count = faces.cropped_size, faces.landmarks.shape[1]
     reach = spec.closed_form.reach * size
@@ -71,15 +73,19 @@ def _filters(
     chosen = torch.randperm(len(faces), generator=draw)[:FOR_FILTERS]
     order = torch.rand(len(chosen), spec.virtual_points, generator=draw).argsort(0).argsort(0)
     serves = (order < A_FILTER).float()  # [N,V]: which faces make which filter
+    length = 0.0  # of descriptors, summed over faces
     total = torch.zeros(count, spec.virtual_points, describer.dimension)
     with progress_bar(len(chosen), "collecting filters", "faces") as bar:
         for part, chosen_for in zip(chosen.split(BATCH), serves.split(BATCH), strict=True):
             points = torch.from_numpy(faces.landmarks[part.numpy()])[:, :, None] + places
-            found = descriptors_at(_maps(describer, faces, part), points.flatten(1, 2), size)
+            maps = _maps(describer, faces, part)
+            length += float(maps.norm(dim=1).mean((1, 2)).sum())
+            found = descriptors_at(maps, points.flatten(1, 2), size)
             found = found.nan_to_num(0).unflatten(1, (count, -1))
             total += torch.einsum("navd,nv->avd", found, chosen_for)
             bar.update(len(part))
-    return F.normalize(total.flatten(0, 1), dim=1)
+    sharpness = spec.closed_form.sharpness / spec.softmax_scale
+    return F.normalize(total.flatten(0, 1), dim=1) * sharpness * len(chosen) / length
 
 
 def _maps(describer: Describer, faces: FaceDataset, index: Tensor) -> Tensor:
