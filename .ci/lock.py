@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-EXTRAS = ("study", "describers", "cluster")
+EXTRAS = ("study", "describers", "cluster", "video", "faces")
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 

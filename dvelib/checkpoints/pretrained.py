@@ -4,10 +4,11 @@
 
     embedding = load_pretrained("smallnet-64d-exchange")
 
-There are SmallNets of 16 and 64 dimensions, with and without exchange, and a regressor of five
-landmarks (eyes, nose, corners of the mouth) on the 64-dimensional embedding with exchange. Each is
-a folder like that of any finished training, with specification, provenance and weights in half
-precision.
+There are SmallNets of 16 and 64 dimensions, with and without exchange, and two regressors on the
+64-dimensional embedding with exchange: of five landmarks (eyes, nose, corners of the mouth) and of
+the 68 of 300-W. Each is a folder like that of any finished training, with specification, provenance
+and weights in half precision. A regressor's folder also holds the calibration of its doubt (see
+`dvelib.own.doubt`).
 
 These names are accepted wherever the folder of an embedding or a regressor is. The weights are
 copied to the user's cache, which also keeps measurements, since the package may be read-only.
@@ -43,8 +44,7 @@ EMBEDDINGS = (
     "smallnet-16d-plain",
 )
 LANDMARKS = "five-landmarks"
-# Regressors of landmarks, by the benchmark that they learned from.
-REGRESSORS = {LANDMARKS: "aflw-mtfl"}
+REGRESSORS = (LANDMARKS, "68-landmarks")
 LANDMARKS_ON = "smallnet-64d-exchange"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 

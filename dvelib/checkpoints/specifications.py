@@ -25,8 +25,10 @@ __all__ = [
     "Architecture",
     "BENCHMARKS",
     "BenchmarkData",
+    "ClosedForm",
     "DataSpec",
     "EmbeddingSpec",
+    "Jitter",
     "RegressorSpec",
     "Strict",
     "network_label",
@@ -235,6 +237,33 @@ class EmbeddingSpec(Strict):
         return spec_digest(self.model_dump(mode="json", exclude_defaults=True), *versions)
 
 
+class Jitter(Strict):
+    """Each face is shown in ``copies`` frames that deviate at random from one around its landmarks.
+
+    Standard deviations: ``scale`` of the logarithm of the frame's side, ``shift`` in parts of that
+    side, ``turn`` in degrees.
+    """
+
+    copies: Positive = 2
+    scale: Annotated[float, Field(ge=0, le=1)] = 0.12
+    shift: Annotated[float, Field(ge=0, le=1)] = 0.05
+    turn: Annotated[float, Field(ge=0, le=180)] = 8.0
+
+
+class ClosedForm(Strict):
+    """A regressor without gradient steps (see `dvelib.training.closed_form`).
+
+    Each filter is a mean descriptor at a random place around its landmark: ``reach`` is the
+    standard deviation of that place, in parts of the image's side. ``sharpness``: largest response
+    of a filter before the softmax, to a descriptor of mean length. ``ridge``: penalty on the
+    weights from virtual keypoints to landmarks.
+    """
+
+    reach: Annotated[float, Field(gt=0, le=2)] = 0.2
+    sharpness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    ridge: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+
+
 class RegressorSpec(Strict):
     """Everything that decides a landmark regressor on a frozen embedding. Defaults: published.
 
@@ -244,11 +273,18 @@ class RegressorSpec(Strict):
     once. The learning rate is divided by ten from each epoch of ``lower_rate_from`` (counted from
     one) on. ``alpha`` multiplies the coordinates in the loss. ``crop``: pixels cut from each side
     of an image, None for the embedding's crop.
+
+    Not in the paper: ``jitter`` shows each face in frames that deviate at random; ``also``: further
+    labelled faces to learn from; ``closed_form``: no gradient steps, so that epochs, batch and
+    learning rate mean nothing.
     """
 
     embedding: str
     benchmark: Literal[BENCHMARKS] | None = None
     data: BenchmarkData
+    also: Annotated[tuple[BenchmarkData, ...], Field(strict=False)] = ()
+    jitter: Jitter | None = None
+    closed_form: ClosedForm | None = None
     annotations: Positive | None = None
     fresh_warps: bool | None = None
     virtual_points: Positive = 50

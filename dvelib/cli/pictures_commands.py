@@ -67,21 +67,27 @@ def predict(
     every: Every = 1,
     regressor: Path = Path(LANDMARKS),
     out: Path | None = None,
+    framed: bool = False,
     force: bool = False,
     device: Device = "auto",
 ) -> None:
     """Find landmarks on every picture of a folder.
 
-    The default regressor finds eyes, nose and corners of the mouth of faces that fill the
-    picture, cropped as those of AFLW_M.
+    The pretrained regressors find the faces of photographs and write one line a face: its box, its
+    landmarks, and the doubt in each, from 0 to 1. The default one finds eyes, nose and corners of
+    the mouth, 68-landmarks the 68 points of 300-W. Finding faces needs pip install 'dvelib[faces]'.
+    A regressor that dve regress made looks at the same part of each picture as in its training.
 
     Args:
-        regressor: folder that dve regress made, or the name of a pretrained one (five-landmarks)
+        regressor: folder that dve regress made, or the name of a pretrained one (five-landmarks or
+            68-landmarks)
         out: file of the landmarks (default: predictions.csv, among the pictures)
+        framed: each picture is cut around one face already; no face is searched
         force: replace files that exist
     """
     from dvelib.own.predictions import predict_folder
     from dvelib.own.predictor import load_predictor
 
     predictor = load_predictor(regressor, device)
-    predict_folder(predictor, pictures_of(images, every), out, force=force, say=say)
+    folder = pictures_of(images, every)
+    predict_folder(predictor, folder, out, framed=framed, force=force, say=say)

@@ -24,7 +24,6 @@ from dvelib.data.layout import Layout, Listing, read_table
 from dvelib.data.pictures import upright_rgb
 
 __all__ = [
-    "ABOUT",
     "CENTRAL",
     "FOLDERS",
     "LANDMARKS_FILE",
@@ -38,7 +37,9 @@ __all__ = [
 
 LANDMARKS_FILE = "landmarks.csv"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-ABOUT = ("file", "split", "identity", "source", "doubt")  # columns that hold no coordinates
+# Columns that hold no coordinates; "doubt" and a number is the doubt in one landmark.
+ABOUT = ("file", "split", "identity", "source", "doubt", "face", "confidence")
+ABOUT += ("left", "top", "right", "bottom")
 HEADER = "file, split, identity, x0, y0, x1, y1, ... (split and identity may be left out)"
 PERSON, PREDICTED = "person", "predicted"  # who set the landmarks of a line
 CENTRAL, WHOLE = "folder", "folder-whole"  # names of the two layouts
@@ -129,8 +130,13 @@ def _labelled(chosen: list[str], labels: pd.DataFrame) -> Listing:
     return Listing(tuple(chosen), points, identities)
 
 
+def holds_coordinates(column: str) -> bool:
+    """Whether a column of ``landmarks.csv`` or ``predictions.csv`` should be a coordinate."""
+    return column not in ABOUT and not column.removeprefix("doubt").isdigit()
+
+
 def _coordinate_columns(table: pd.DataFrame) -> list[str]:
-    return [c for c in table.columns if c not in ABOUT]
+    return [c for c in table.columns if holds_coordinates(c)]
 
 
 def _read_labels(path: Path, files: set[str]) -> pd.DataFrame | None:

@@ -24,7 +24,14 @@ import numpy as np
 
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path, read_json, write_json
-from dvelib.data.folder import ABOUT, CENTRAL, FOLDERS, LANDMARKS_FILE, PERSON, PREDICTED
+from dvelib.data.folder import (
+    CENTRAL,
+    FOLDERS,
+    LANDMARKS_FILE,
+    PERSON,
+    PREDICTED,
+    holds_coordinates,
+)
 
 __all__ = [
     "NAMES_FILE",
@@ -217,10 +224,12 @@ def write_landmarks(
     files: Sequence[str],
     points: np.ndarray,
     doubt: Sequence[float] | None = None,
+    more: Sequence[Row] | None = None,
 ) -> None:
     """Write predictions ``points [N,K,2]`` of these pictures as a landmarks file, atomically.
 
-    Their source is ``predicted``. ``doubt [N]``: how doubtful each picture's landmarks are.
+    Their source is ``predicted``. ``doubt [N]``: how doubtful each picture's landmarks are;
+    ``more``: further cells of each line, under the same columns in all.
     """
     places = [c for k in range(points.shape[1]) for c in coordinates(k)]
     rows = []
@@ -229,9 +238,9 @@ def write_landmarks(
         if doubt is not None:
             row["doubt"] = f"{doubt[i]:.4g}"
         cells = ["" if np.isnan(value) else _cell(value) for value in found.ravel()]
-        rows.append(row | dict(zip(places, cells, strict=True)))
+        rows.append(row | dict(zip(places, cells, strict=True)) | (more[i] if more else {}))
     about = ["file", "source"] if doubt is None else ["file", "source", "doubt"]
-    _write(path, [*about, *places], rows)
+    _write(path, [*about, *places, *(more[0] if more else ())], rows)
 
 
 def coordinates(landmark: int) -> tuple[str, str]:
@@ -264,16 +273,19 @@ def _is_predicted(row: Row) -> bool:
 
 
 def _count(columns: Sequence[str]) -> int:
-    return sum(name not in ABOUT for name in columns) // 2
+    return sum(holds_coordinates(name) for name in columns) // 2
 
 
 def _read(path: Path) -> tuple[list[str], dict[str, Row]]:
-    """Columns, and rows by picture; empty for a missing file."""
+    """Columns, and the first row of each picture; empty for a missing file."""
     if not path.exists():
         return [], {}
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, skipinitialspace=True, restval="")
-        return list(reader.fieldnames or []), {row["file"]: row for row in reader}
+        rows: dict[str, Row] = {}
+        for row in reader:
+            rows.setdefault(row["file"], row)
+        return list(reader.fieldnames or []), rows
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:

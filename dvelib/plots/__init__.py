@@ -18,6 +18,7 @@ from dvelib.plots.face_maps import face_maps
 from dvelib.plots.images import descriptor_maps, faces_grid, matches, warp_examples
 from dvelib.plots.landmark_charts import error_per_landmark
 from dvelib.plots.landmark_pictures import predicted_landmarks, virtual_keypoints
+from dvelib.plots.reliability import reliability_diagram
 from dvelib.plots.speed import ending_dots, growth_lines, ratio_bars
 from dvelib.plots.summary import paper_and_ours
 
@@ -38,6 +39,7 @@ __all__ = [
     "paper_and_ours",
     "predicted_landmarks",
     "ratio_bars",
+    "reliability_diagram",
     "virtual_keypoints",
     "warp_examples",
 ]

@@ -9,11 +9,13 @@ from dvelib import StudyError
 from dvelib.checkpoints.pretrained import (
     EMBEDDINGS,
     LANDMARKS,
+    REGRESSORS,
     WEIGHTS_FOLDER,
     load_pretrained,
     named_folder,
 )
 from dvelib.cli import main
+from dvelib.common.files import read_json
 from dvelib.own import load_predictor
 from dvelib.recipes import open_embedding
 from tests.own.pictures import draw_folder
@@ -73,12 +75,25 @@ def test_two_at_once_are_no_trouble(tmp_path, monkeypatch):
     assert [p.name for p in folder[0].parent.iterdir()] == [folder[0].name]
 
 
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_predictors_of_faces_know_what_made_them(name):
+    predictor = load_predictor(name)
+    assert predictor.finds_faces
+    made = read_json(WEIGHTS_FOLDER / name / "provenance.json")
+    assert made["stored"] == "float16" and made["seconds"] > 0
+    assert {part["split"] for part in made["learned_from"]} == {"train"}
+    calibration = read_json(WEIGHTS_FOLDER / name / "doubt.json")
+    assert 0 < calibration["share_of_wrong_landmarks"] < 1
+    sizes = [path.stat().st_size for path in (WEIGHTS_FOLDER / name).iterdir()]
+    assert sum(sizes) < 900_000
+
+
 def test_five_landmarks_are_found_at_once(tmp_path):
     predictor = load_predictor(LANDMARKS)
     assert predictor.names[2] == "nose" and predictor.regressor.landmarks == 5
-    found = predictor(Image.new("RGB", (120, 90), "gray"))
+    found = predictor(Image.new("RGB", (120, 90), "gray"), framed=True)
     assert found.shape == (5, 2) and np.isfinite(found).all()
     draw_folder(tmp_path / "things", 3)
-    assert main(["predict", "--images", str(tmp_path / "things")]) == 0
-    lines = (tmp_path / "things" / "landmarks.csv").read_text().splitlines()
+    assert main(["predict", "--images", str(tmp_path / "things"), "--framed"]) == 0
+    lines = (tmp_path / "things" / "predictions.csv").read_text().splitlines()
     assert len(lines) == 4

@@ -19,8 +19,9 @@ from dvelib.own.embedding_training import train_embedding
 from dvelib.own.framing import Framing
 from dvelib.own.landmark_file import LandmarkFile, read_predictions, write_names
 from dvelib.own.landmark_learning import regress_landmarks
-from dvelib.own.predictions import predict_folder, sheet_path
+from dvelib.own.predictions import predict_folder
 from dvelib.own.predictor import Predictor, load_predictor
+from dvelib.own.sheet import sheet_path
 from dvelib.training.regressors import predict_dataset
 from tests.own.pictures import draw_folder, label
 
@@ -184,7 +185,7 @@ def test_a_sheet_shows_so_many_pictures_evenly_spaced(place, found, monkeypatch)
     monkeypatch.setattr(predictions, "BATCH", 2)
     drawn = []
     monkeypatch.setattr(
-        predictions, "_draw", lambda tiles, path, say: drawn.extend(t[0] for t in tiles)
+        predictions, "draw_sheet", lambda tiles, path, say: drawn.extend(t.title for t in tiles)
     )
     predicted = predict_folder(found, place / "things", say=lambda text: None)
     assert drawn == ["p00.png", "p02.png", "p04.png"]
