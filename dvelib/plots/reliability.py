@@ -32,7 +32,7 @@ def reliability_diagram(
     axis.plot(said, wrong, color="C0", linewidth=1)
     axis.scatter(said, wrong, s=_LARGEST * counts / max(counts.max(), 1) + 8, color="C0")
     for x, y, count in zip(said, wrong, counts, strict=True):
-        axis.annotate(f"{int(count)}", (x, y), (6, -10), textcoords="offset points", fontsize=8)
+        axis.annotate(f"{int(count)}", (x, y), (6, 5), textcoords="offset points", fontsize=8)
     axis.set_xlim(-0.02, 1.02)
     axis.set_ylim(-0.02, 1.02)
     axis.set_aspect("equal")
