@@ -1,19 +1,25 @@
 # make study [PROFILE=quick] [DATA=folder]   set up, run whatever has not run, build the pages
 # make test                                  set up, check the code and the notebooks, run the tests
+# make fuzz [COUNT=300]                      damaged files through every reader
+# make torture [KILLS=50]                    kill, starve and damage a smoke study again and again
 # make bench                                 set up, measure speed and memory beside plain forms
 # make bench-gpu                             the same on a GPU, as a file to send in a pull request
 # make lab                                   set up, open the explorer in JupyterLab
+# make lock                                  write the installed versions into requirements.lock
 # make clean                                 remove the environment; results stay
 
 PYTHON ?= python3
 VENV ?= .venv
 PROFILE ?= quick
 DATA ?=
+COUNT ?= 300
+KILLS ?= 50
+RELIABILITY := outputs/published/reliability.json
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: study test bench bench-gpu lab clean
+.PHONY: study test fuzz torture bench bench-gpu lab lock clean
 
 study: $(READY)
 	$(BIN)/dve study --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
@@ -24,6 +30,12 @@ test: $(READY)
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --count $(COUNT) --record $(RELIABILITY)
+
+torture: $(READY)
+	$(BIN)/python -m tests.torture --kills $(KILLS) --record $(RELIABILITY)
+
 bench: $(READY)
 	$(BIN)/dve bench
 
@@ -32,6 +44,9 @@ bench-gpu: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks/explore.ipynb
+
+lock: $(READY)
+	$(BIN)/python .ci/lock.py > requirements.lock
 
 clean:
 	rm -rf $(VENV)

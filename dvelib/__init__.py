@@ -6,7 +6,13 @@ modules and those of the layers before it (``tests/test_layers.py`` lists them i
 ``CONTRIBUTING.md`` says where each thing lives.
 """
 
+from importlib.metadata import PackageNotFoundError, version
+
 from dvelib.common.errors import StudyError
 
 __all__ = ["StudyError", "__version__"]
-__version__ = "0.1.0"
+
+try:
+    __version__ = version("dvelib")
+except PackageNotFoundError:
+    __version__ = "not installed"

@@ -74,6 +74,9 @@ def open_embedding(
     return load_embedding(embedding.folder, device)
 
 
+MOST_WEIGHTS = 2**30  # bytes of a published file; the largest has 0.2 GiB
+
+
 def fetch_model(name: str, folder: Path | str) -> Path:
     """Download a published experiment's weights into ``folder/<name>`` and convert them.
 
@@ -86,8 +89,10 @@ def fetch_model(name: str, folder: Path | str) -> Path:
     if found := file.exists():
         print(f"{file} is there already", flush=True)
     else:
-        urls = (facts.url.replace("http://", "https://", 1), facts.url)
-        download(file, None, urls, f"get it elsewhere and put it at {file}, then ask again")
+        # No hash was published, so only https shows that the file is the authors'.
+        url = facts.url.replace("http://", "https://", 1)
+        remedy = f"get it elsewhere and put it at {file}, then ask again"
+        download(file, None, [url], remedy, MOST_WEIGHTS)
     try:
         open_embedding(file, name, "cpu")
     except StudyError:

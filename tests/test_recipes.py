@@ -82,7 +82,8 @@ def test_real_faces_need_their_folder(twin):
 def test_a_fetched_model_is_kept_only_if_it_is_one(tmp_path, monkeypatch):
     from dvelib import recipes
 
-    def serve(file, sha1, urls, remedy):
+    def serve(file, sha1, urls, remedy, most):
+        assert all(url.startswith("https://") for url in urls)
         file.parent.mkdir(parents=True)
         file.write_bytes(b"<html>moved</html>")
         return file

@@ -16,7 +16,7 @@ from dvelib.benchmarks.scaling import DIMENSION, SIDE, growth
 from dvelib.benchmarks.sizes import data_sizes, first_limits, measure_rates
 from dvelib.checkpoints.provenance import provenance
 from dvelib.common.devices import resolve_device
-from dvelib.common.files import ROOT, write_json
+from dvelib.common.files import outputs_folder, write_json
 from dvelib.study.hours import measure_rate
 from dvelib.study.plan import Study
 
@@ -43,7 +43,7 @@ class Benchmark:
         outputs: Path | str | None = None,
     ):
         self.device, self.repeats, self.small = resolve_device(device), repeats, small
-        self.folder = Path(outputs) if outputs else ROOT / "outputs" / "benchmark"
+        self.folder = Path(outputs) if outputs else outputs_folder() / "benchmark"
         self.machine = Machine(self.device)
         self.frames: dict[str, pd.DataFrame] = {}
 

@@ -4,13 +4,15 @@ PyTorch 1.1 wrote them as a sequence of pickles: a magic number, a version, fact
 object without the contents of its storages, and the storages' names. The bytes of each storage
 follow. Since PyTorch 1.6 the same parts are members of a zip file. Both forms are read. GPU
 storages become CPU tensors. The authors' configuration and logger objects in the files are
-skipped. Nothing in a file is ever executed (see `inert_pickle`).
+skipped. Nothing in a file is ever executed, and all that a file announces is bounded before it is
+done (see `inert_pickle`).
 """
 
 from __future__ import annotations
 
 import io
 import math
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +23,17 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from dvelib.checkpoints.inert_pickle import ForbiddenPickle, Global, InertPickle
+from dvelib.checkpoints.inert_pickle import ForbiddenPickle, Global, InertPickle, Limits
 from dvelib.common.errors import StudyError
 
 __all__ = ["load_published"]
 
+MOST_STORAGES = 2**30  # bytes of the weights; the largest published file has 0.2 GiB
+MOST_MEMBERS = 2**22  # bytes of a zip's list of members
+MOST_NAME = 80  # characters of a name in a message
 MAGIC, PROTOCOL, ZIP_MAGIC = 0x1950A86A20F9469CFC6C, 1001, b"PK\x03\x04"
+ELSEWHERE = 2**32 - 1  # written for a number that another record holds
+ZIP_END = 2**16 + 98  # bytes at the end of a zip, in which its last record begins
 DTYPES = {
     "FloatStorage": torch.float32,
     "DoubleStorage": torch.float64,
@@ -118,8 +125,8 @@ class _View:
 class _Pickle(InertPickle):
     """Reader for the pickles in a file: ordered dicts, tensors as `_View`, and their storages."""
 
-    def __init__(self, stream: BinaryIO):
-        super().__init__(stream)
+    def __init__(self, stream: BinaryIO, limits: Limits):
+        super().__init__(stream, limits)
         self.storages: dict[str, _Storage] = {}
 
     def allowed(self, named: Global) -> bool:
@@ -171,8 +178,8 @@ def load_published(path: Path | str) -> dict:
         file.seek(0)
         content, storages, read = (_open_zip if begins == ZIP_MAGIC else _open_stream)(file, length)
         held = _content(content)
-        if sum(storage.bytes for storage in storages.values()) > length:
-            raise ValueError("storages larger than the file")
+        if sum(storage.bytes for storage in storages.values()) > min(length, MOST_STORAGES):
+            raise ValueError("storages larger than the file, or than those of any published file")
         held["state_dict"] = _tensors(held["state_dict"], read)
     return held
 
@@ -201,15 +208,18 @@ def _named(path: Path) -> Iterator[None]:
 
 def _open_stream(file: BinaryIO, length: int) -> Opened:
     """The form of PyTorch before 1.6: pickles and storages one after the other."""
-    if not _begins_as_checkpoint(file):
+    limits = Limits()
+    if not _begins_as_checkpoint(file, limits):
         file.seek(0)
         raise _Foreign(f"is not a PyTorch checkpoint: it begins with {file.read(16)!r}")
-    if _Pickle(file).load().get("little_endian") is not True:
+    if _Pickle(file, limits).load().get("little_endian") is not True:
         raise _Foreign("was written on a big-endian machine, which is not supported")
-    pickle = _Pickle(file)
+    pickle = _Pickle(file, limits)
     content = pickle.load()
     places = {}
-    for key in _Pickle(file).load():
+    for key in _Pickle(file, limits).load():
+        if not isinstance(key, str):  # of a deep tuple, Python cannot even compute the hash
+            raise ValueError("a storage without a name")
         storage = pickle.storages[key]
         numel = int.from_bytes(file.read(8), "little", signed=True)
         places[key] = file.tell()
@@ -224,16 +234,17 @@ def _open_stream(file: BinaryIO, length: int) -> Opened:
     return content, pickle.storages, read
 
 
-def _begins_as_checkpoint(file: BinaryIO) -> bool:
+def _begins_as_checkpoint(file: BinaryIO, limits: Limits) -> bool:
     try:
-        return [_Pickle(file).load() for _ in range(2)] == [MAGIC, PROTOCOL]
+        first, second = (_Pickle(file, limits).load() for _ in range(2))
+        return type(first) is type(second) is int and (first, second) == (MAGIC, PROTOCOL)
     except DAMAGE:
         return False
 
 
 def _open_zip(file: BinaryIO, length: int) -> Opened:
     """The form of PyTorch since 1.6: ``<name>/data.pkl`` and ``<name>/data/<storage>``, stored."""
-    archive = zipfile.ZipFile(file)
+    archive = _archive(file)
     roots = [name.split("/")[0] for name in archive.namelist() if name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise _Foreign("is a zip file without data.pkl, so it is not a PyTorch checkpoint")
@@ -247,11 +258,31 @@ def _open_zip(file: BinaryIO, length: int) -> Opened:
         with archive.open(info) as stream:
             return _exactly(stream, info.file_size)
 
-    if f"{roots[0]}/byteorder" in archive.namelist() and member("byteorder") != b"little":
+    order = f"{roots[0]}/byteorder"
+    if order in archive.namelist() and (
+        archive.getinfo(order).file_size > len("little") or member("byteorder") != b"little"
+    ):
         raise _Foreign("was written on a big-endian machine, which is not supported")
-    pickle = _Pickle(io.BytesIO(member("data.pkl")))
+    limits = Limits()
+    if archive.getinfo(f"{roots[0]}/data.pkl").file_size > limits.size:
+        raise ValueError("a pickle larger than that of any published file")
+    pickle = _Pickle(io.BytesIO(member("data.pkl")), limits)
     content = pickle.load()
     return content, pickle.storages, lambda s: member(f"data/{s.key}", s.bytes)
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    """The zip file, unless its list of members is longer than that of any published file."""
+    file.seek(0, io.SEEK_END)
+    start = max(0, file.tell() - ZIP_END)
+    file.seek(start)
+    end = file.read(ZIP_END)
+    for record, size in ((b"PK\x05\x06", slice(12, 16)), (b"PK\x06\x06", slice(40, 48))):
+        for found in re.finditer(re.escape(record), end):
+            announced = int.from_bytes(end[found.start() :][size], "little")
+            if MOST_MEMBERS < announced != ELSEWHERE:
+                raise ValueError("more members than any published file has")
+    return zipfile.ZipFile(file)
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytearray:
@@ -278,6 +309,7 @@ def _tensors(views: dict[str, object], read: Callable[[_Storage], bytearray]) ->
         bare = ".".join(part for part in name.split(".") if part != "module")
         if not isinstance(view, _View) or bare in tensors:
             problem = "occurs twice" if bare in tensors else "is not a tensor"
+            bare = bare[:MOST_NAME]
             raise _Foreign(f"is not a checkpoint of the published study: its {bare!r} {problem}")
         key = view.storage.key
         if key not in flat:
@@ -293,8 +325,11 @@ def _numbers(buffer: bytearray, dtype: torch.dtype) -> Tensor:
 def _tensor(view: _View, numbers: Tensor) -> Tensor:
     """The tensor that views part of a storage; raises ValueError if it exceeds the storage."""
     size, stride = view.size, view.stride
-    whole = all(type(n) is int and n >= 0 for n in (view.offset, *size, *stride))
-    if not whole or len(size) != len(stride) or len(size) > 8:
+    if not isinstance(size, tuple) or not isinstance(stride, tuple):
+        raise ValueError("an invalid shape")
+    if len(size) != len(stride) or len(size) > 8:
+        raise ValueError("an invalid shape")
+    if not all(type(n) is int and 0 <= n < 2**62 for n in (view.offset, *size, *stride)):
         raise ValueError("an invalid shape")
     last = view.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     count = math.prod(size)

@@ -7,7 +7,13 @@ machine builds plain values:
 - a global is a `Global`, which holds its name only: no module is imported, nothing is looked up;
 - an instance of a class is represented by the `Global` of the class; its state is dropped;
 - a call is replaced by the result of `InertPickle.made`;
-- mappings keep text keys only, since no others are used.
+- mappings keep text keys only, since no others are used;
+- `Limits` bounds the instructions, the bytes and the values that a file can ask for, before the
+  work is done.
+
+PyTorch's restricted loader (``weights_only=True``) executes nothing either, but has no bounds: a
+file of a megabyte can crash it, or take hours or all memory. It also lacks some instructions of the
+published files, and needs their classes to exist.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["ForbiddenPickle", "Global", "InertPickle"]
+__all__ = ["ForbiddenPickle", "Global", "InertPickle", "Limits"]
 
 CONSTANTS = {
     "INT",
@@ -41,6 +47,9 @@ CONSTANTS = {
     "BINBYTES8",
     "BYTEARRAY8",
 }
+TOO_MUCH = "more work than any published file needs"
+LONGEST_NUMBER = 2**12  # bits
+LONGEST_LINE = 2**12  # bytes, of a name
 FRESH = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -50,6 +59,52 @@ FRESH = {
     "EMPTY_SET": list,
     "EMPTY_DICT": dict,
 }
+
+
+@dataclass
+class Limits:
+    """What all pickles of a file together may still ask for; beyond it a ValueError is raised.
+
+    ``values`` counts the elements that are put into containers, also those of a list that a call
+    copies. The largest published file needs 150,000 instructions and half a megabyte.
+    """
+
+    instructions: int = 400_000
+    size: int = 2**26  # bytes
+    values: int = 2_000_000
+
+    def spend_instruction(self) -> None:
+        self.instructions -= 1
+        if self.instructions < 0:
+            raise ValueError(TOO_MUCH)
+
+    def spend_bytes(self, count: int) -> None:
+        self.size -= count
+        if self.size < 0:
+            raise ValueError(TOO_MUCH)
+
+    def spend_values(self, count: int) -> None:
+        self.values -= count
+        if self.values < 0:
+            raise ValueError(TOO_MUCH)
+
+
+class _Limited:
+    """A stream of which no more may be read than the limits allow."""
+
+    def __init__(self, stream: BinaryIO, limits: Limits):
+        self.stream, self.limits = stream, limits
+        if hasattr(stream, "tell"):
+            self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        self.limits.spend_bytes(size)
+        return self.stream.read(size)
+
+    def readline(self) -> bytes:
+        line = self.stream.readline(LONGEST_LINE)
+        self.limits.spend_bytes(len(line))
+        return line
 
 
 class ForbiddenPickle(Exception):
@@ -72,11 +127,12 @@ class InertPickle:
 
     `load` raises ForbiddenPickle for a global that is not `allowed` and for instructions that
     checkpoints do not need. For damaged bytes it raises ValueError, IndexError, KeyError,
-    TypeError, OverflowError or MemoryError.
+    TypeError, OverflowError or MemoryError. Exceeded `Limits` raise ValueError.
     """
 
-    def __init__(self, stream: BinaryIO):
-        self.stream = stream
+    def __init__(self, stream: BinaryIO, limits: Limits | None = None):
+        self.limits = limits or Limits()
+        self.stream = _Limited(stream, self.limits)
         self.stack: list = []
         self.below: list[list] = []  # the stacks under each mark
         self.memo: dict[int, object] = {}
@@ -95,7 +151,10 @@ class InertPickle:
 
     def load(self) -> object:
         for opcode, argument, _ in pickletools.genops(self.stream):
+            self.limits.spend_instruction()
             if opcode.name in CONSTANTS:
+                if type(argument) is int and argument.bit_length() > LONGEST_NUMBER:
+                    raise ValueError("a number of thousands of digits")
                 self.stack.append(argument)
             elif opcode.name in FRESH:
                 self.stack.append(FRESH[opcode.name]())
@@ -179,6 +238,7 @@ class InertPickle:
     def _to_mark(self) -> list:
         """Remove the last mark and the values above it from the stack; returns the values."""
         values, self.stack = self.stack, self.below.pop()
+        self.limits.spend_values(len(values))
         return values
 
     def _fill(self, values: list) -> None:
@@ -201,4 +261,6 @@ class InertPickle:
     def _call(self, function: Global, arguments: tuple) -> None:
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise ValueError("a call of something that is not a function")
+        copied = (argument for argument in arguments if isinstance(argument, (list, dict, tuple)))
+        self.limits.spend_values(sum(map(len, copied)))
         self.stack.append(self.made(function, arguments))

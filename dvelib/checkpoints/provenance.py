@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from dvelib.common.files import IN_CHECKOUT
+
 __all__ = ["describe_hardware", "provenance"]
 
 
@@ -50,7 +52,9 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Commit of this package's checkout, marked where its files differ from it."""
+    """The checkout's commit, marked where its files differ; of an installed wheel, its version."""
+    if not IN_CHECKOUT:  # git would answer with a repository that the environment lies in
+        return f"dvelib {_version('dvelib')}"
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.stdout.strip() or None

@@ -242,7 +242,8 @@ class RegressorSpec(Strict):
     ``annotations``: learn from so many pictures alone, each in many warped copies (all faces where
     it is None); ``fresh_warps``: warp them anew in each epoch, where the published study warped
     once. The learning rate is divided by ten from each epoch of ``lower_rate_from`` (counted from
-    one) on. ``alpha`` multiplies the coordinates in the loss.
+    one) on. ``alpha`` multiplies the coordinates in the loss. ``crop``: pixels cut from each side
+    of an image, None for the embedding's crop.
     """
 
     embedding: str
@@ -259,6 +260,7 @@ class RegressorSpec(Strict):
     weight_decay: Rate = 5e-4
     amsgrad: bool = True
     lower_rate_from: Rising = (102, 252)
+    crop: Natural | None = None
     seed: Natural = 0
 
     @property

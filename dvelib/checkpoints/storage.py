@@ -2,15 +2,18 @@
 
 A finished embedding or regressor is a folder: ``weights.safetensors``, ``specification.json``
 (readable), ``provenance.json`` (commit, versions, hardware, seconds, data digest) and
-``history.csv``. An unfinished one has a ``checkpoint.pt``, from which a resumed training ends in
-the numbers of an uninterrupted one. A finished one keeps it where a longer training can go on
-from it. The weights are written last: a folder with weights is complete.
+``history.csv``, and ``checksums.json`` of the files of numbers. The weights are written last: a
+folder with weights is complete. Every file is on the disk before it has its name, and the checksums
+are compared when the folder is opened; folders made before there were checksums have none.
+
+An unfinished one has checkpoints instead (see `dvelib.checkpoints.resuming`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +22,21 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from dvelib.augment import normalise
+from dvelib.checkpoints.resuming import drop_checkpoints
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
 from dvelib.common.errors import StudyError
-from dvelib.common.files import atomic_path, read_json, write_json
+from dvelib.common.files import (
+    atomic_path,
+    file_sha256,
+    read_file,
+    read_json,
+    remove_leftovers,
+    write_json,
+)
 from dvelib.networks import build_network
 from dvelib.regressor import LandmarkRegressor
 
@@ -33,16 +44,15 @@ __all__ = [
     "Embedding",
     "TrainedRegressor",
     "changed_fields",
+    "check_sums",
     "claim",
-    "copy_checkpoint",
     "finished",
     "held_specification",
-    "load_checkpoint",
     "load_embedding",
     "load_regressor",
     "network_maps",
-    "save_checkpoint",
     "save_embedding",
+    "write_checksums",
 ]
 
 Spec = EmbeddingSpec | RegressorSpec
@@ -52,7 +62,10 @@ SPECIFICATION = "specification.json"
 PROVENANCE = "provenance.json"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.npy"
-CHECKPOINT = "checkpoint.pt"
+CHECKSUMS = "checksums.json"
+NUMBERS = (WEIGHTS, HISTORY, PREDICTIONS)  # the files that have a checksum
+MOST_WEIGHTS = 4 * 2**30  # bytes
+REMEDY = "delete that folder and train it again"
 STRIDE = 2  # of both networks
 
 
@@ -135,6 +148,7 @@ def finished(folder: Path) -> bool:
 
 def claim(folder: Path, spec: Spec) -> None:
     """Reserve a folder for a specification; raises StudyError where another one holds it."""
+    remove_leftovers(folder)
     path = folder / SPECIFICATION
     if path.exists() and (different := changed_fields(folder, spec)):
         kind = {EmbeddingSpec: "an embedding", RegressorSpec: "a regressor"}[type(spec)]
@@ -151,7 +165,7 @@ def changed_fields(folder: Path, spec: Spec) -> list[str]:
     A field that was added after the folder was made is at its default there.
     """
     path, wanted = folder / SPECIFICATION, spec.model_dump(mode="json")
-    held = read_json(path)
+    held = read_json(path, REMEDY)
     try:
         held = validate(type(spec), held, str(path)).model_dump(mode="json")
     except StudyError:
@@ -176,8 +190,28 @@ def save_embedding(
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as path:
         save_file(state, path)
-    if not keep_checkpoint:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        write_checksums(folder, {WEIGHTS: path})
+    drop_checkpoints(folder, keep_last=keep_checkpoint)
+
+
+def write_checksums(folder: Path, places: Mapping[str, Path] | None = None) -> None:
+    """Record the SHA-256 of a folder's files of numbers; ``places``: of those still to be renamed.
+
+    Convention: ``{"weights.safetensors": hexadecimal digits, ...}``.
+    """
+    files = {name: folder / name for name in NUMBERS} | dict(places or {})
+    sums = {name: file_sha256(path) for name, path in files.items() if path.is_file()}
+    write_json(folder / CHECKSUMS, sums)
+
+
+def check_sums(folder: Path) -> None:
+    """Raises StudyError naming a file that is not the one whose checksum was recorded."""
+    if not (folder / CHECKSUMS).exists():
+        return  # made before there were checksums
+    for name, recorded in read_json(folder / CHECKSUMS, REMEDY).items():
+        path = folder / name
+        if name in NUMBERS and path.is_file() and file_sha256(path) != recorded:
+            raise StudyError(f"{path} is damaged (its checksum is not the recorded one): {REMEDY}")
 
 
 def load_embedding(folder: Path | str, device: str | torch.device = "cpu") -> Embedding:
@@ -186,13 +220,7 @@ def load_embedding(folder: Path | str, device: str | torch.device = "cpu") -> Em
     spec = _specification(folder, EmbeddingSpec, "embedding")
     network = build_network(spec.architecture, spec.dimension)
     _fill(network, _weights(folder), f"the {spec.label}", folder)
-    return Embedding(
-        network.eval().to(device),
-        spec,
-        read_json(folder / PROVENANCE),
-        pd.read_csv(folder / HISTORY),
-        folder,
-    )
+    return Embedding(network.eval().to(device), spec, *_records(folder), folder)
 
 
 def load_regressor(folder: Path | str, device: str | torch.device = "cpu") -> TrainedRegressor:
@@ -200,19 +228,53 @@ def load_regressor(folder: Path | str, device: str | torch.device = "cpu") -> Tr
     folder = Path(folder)
     spec = _specification(folder, RegressorSpec, "regressor")
     weights = _weights(folder)
-    sizes = {name: value.shape for name, value in weights.items()}
-    landmarks = sizes.get("reg_conv.weight", [2])[0] // 2
-    dimension = sizes.get("inner_conv.weight", [1, 1])[1]
-    network = LandmarkRegressor(dimension, landmarks, spec.virtual_points, spec.softmax_scale)
+    sizes = {name: value.shape for name, value in weights.items() if value.ndim == 4}
+    inner = sizes.get("inner_conv.weight", (0, 0))
+    landmarks = max(1, sizes.get("reg_conv.weight", (2,))[0] // 2)
+    if inner[0] != landmarks * spec.virtual_points:  # before memory is taken for them
+        raise StudyError(
+            f"{folder / WEIGHTS} does not fit the regressor of {folder / SPECIFICATION}: it has "
+            f"{inner[0]} filters, not {spec.virtual_points} for each of {landmarks} landmarks"
+        )
+    network = LandmarkRegressor(inner[1], landmarks, spec.virtual_points, spec.softmax_scale)
     _fill(network, weights, "the regressor", folder)
     return TrainedRegressor(
         network.eval().to(device),
         spec,
-        read_json(folder / PROVENANCE),
-        pd.read_csv(folder / HISTORY),
-        torch.from_numpy(np.load(folder / PREDICTIONS)),
+        *_records(folder),
+        _predictions(folder / PREDICTIONS),
         folder,
     )
+
+
+def _records(folder: Path) -> tuple[dict, pd.DataFrame]:
+    """The provenance and the history of a finished folder."""
+    path = folder / HISTORY
+    text = read_file(path, REMEDY)
+    try:
+        history = pd.read_csv(io.BytesIO(text))
+    except Exception as error:  # pandas raises almost anything on a file of another kind
+        raise StudyError(f"{path} is damaged ({error}): {REMEDY}") from None
+    return _held(folder / PROVENANCE), history
+
+
+def _held(path: Path) -> dict:
+    try:
+        return read_json(path, REMEDY)
+    except FileNotFoundError:
+        raise StudyError(f"there is no file {path}: {REMEDY}") from None
+
+
+def _predictions(path: Path) -> Tensor:
+    """Landmarks ``[N,A,2]`` of the test faces."""
+    data = read_file(path, REMEDY, MOST_WEIGHTS)
+    try:
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # numpy raises almost anything on a damaged header
+        raise StudyError(f"{path} is damaged ({error}): {REMEDY}") from None
+    if array.ndim != 3 or array.shape[2] != 2 or array.dtype.kind != "f":
+        raise StudyError(f"{path} is damaged (it holds no landmarks [N,A,2]): {REMEDY}")
+    return torch.from_numpy(array)
 
 
 def _specification(folder: Path, kind: type[Spec], what: str) -> Spec:
@@ -224,42 +286,24 @@ def _specification(folder: Path, kind: type[Spec], what: str) -> Spec:
 def held_specification(folder: Path, kind: type[Spec]) -> Spec:
     """The specification that a folder was claimed for; raises StudyError for another kind."""
     path = folder / SPECIFICATION
-    return validate(kind, read_json(path), str(path))
+    return validate(kind, _held(path), str(path))
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:
+    path = folder / WEIGHTS
+    data = read_file(path, REMEDY, MOST_WEIGHTS)
+    check_sums(folder)
     try:
-        return load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise StudyError(
-            f"{folder / WEIGHTS} is damaged ({error}): delete that folder and train it again"
-        ) from None
+        return load(data)
+    except (SafetensorError, ValueError, KeyError, OverflowError, RuntimeError) as error:
+        raise StudyError(f"{path} is damaged ({error}): {REMEDY}") from None
 
 
 def _fill(network: nn.Module, weights: dict[str, Tensor], what: str, folder: Path) -> None:
     try:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+        first = (str(error).splitlines()[1:2] or [str(error)])[0].strip()
         raise StudyError(
             f"{folder / WEIGHTS} does not fit {what} of {folder / SPECIFICATION}: {first}"
         ) from None
-
-
-def save_checkpoint(folder: Path, state: dict) -> None:
-    """Write the state of an unfinished training, whole or not at all."""
-    with atomic_path(folder / CHECKPOINT) as path:
-        torch.save(state, path)
-
-
-def copy_checkpoint(source: Path, folder: Path) -> None:
-    """Take over the checkpoint of another folder, if it has one and this folder has none."""
-    if (source / CHECKPOINT).exists() and not (folder / CHECKPOINT).exists():
-        with atomic_path(folder / CHECKPOINT) as path:
-            shutil.copyfile(source / CHECKPOINT, path)
-
-
-def load_checkpoint(folder: Path, device: torch.device) -> dict | None:
-    """The state to resume from, or None; tensors only, nothing in the file is executed."""
-    path = folder / CHECKPOINT
-    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None

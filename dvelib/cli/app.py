@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import sys
+from importlib.metadata import requires
 
 from cyclopts import (
     App,
@@ -36,6 +39,7 @@ _GROUPS = {
         regress_commands.app,
         pictures_commands.annotate,
         pictures_commands.predict,
+        pictures_commands.suggest,
         measure_commands.match,
         explore_commands.explore,
     ),
@@ -45,6 +49,7 @@ _GROUPS = {
         study_commands.site,
         study_commands.publish,
         study_commands.adopt,
+        study_commands.unpack,
         pages_commands.app,
     ),
     "Data and published models": (
@@ -91,14 +96,30 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command, by default that of ``sys.argv``.
 
     Returns the exit status: 0; 2 after a mistake of the user, which stderr says in one sentence;
-    130 after an interrupt; or Snakemake's own.
+    130 after an interrupt; 141 where the reader of the output has closed it, as ``head`` does; or
+    Snakemake's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         _need_command(arguments)
-        return app(arguments, exit_on_error=False, print_error=False) or 0
+        status = app(arguments, exit_on_error=False, print_error=False) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        # Python would try again, at its exit, to write what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except StudyError as error:
         print(f"dve: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = _extra_with(error.name)
+        if extra is None:
+            raise
+        need = f"this command needs the package {error.name}: pip install 'dvelib[{extra}]'"
+        print(f"dve: {need}", file=sys.stderr)
         return 2
     except CycloptsError as error:
         print(f"dve: {_sentence(error)}", file=sys.stderr)
@@ -106,6 +127,21 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("dve: stopped; repeat the command to continue from here", file=sys.stderr)
         return 130
+
+
+def _extra_with(module: str | None) -> str | None:
+    """The extra of this package that installs a module, None if there is none; dev has them all."""
+    package = re.escape((module or "").split(".")[0])
+    pattern = re.compile(rf"{package}\b[^;]*; extra == [\"'](\w+)", re.IGNORECASE)
+    matches = (pattern.match(line) for line in requires("dvelib") or ())
+    return next((found[1] for found in matches if found and found[1] != "dev"), None)
+
+
+def _is_output_closed() -> bool:
+    """Whether nobody reads the output any more."""
+    poll = select.poll()
+    poll.register(sys.stdout, select.POLLERR)
+    return bool(poll.poll(0))
 
 
 def _need_command(arguments: list[str]) -> None:

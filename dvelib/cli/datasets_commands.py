@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dvelib.cli.options import Data
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
+from dvelib.common.files import outputs_folder
 
 __all__ = ["check", "fetch", "fetch_model"]
 
@@ -46,9 +46,9 @@ def fetch_model(name: str, *, out: Path | None = None) -> None:
 
     Args:
         name: the experiment, such as celeba-smallnet-64d-dve
-        out: folder of the models (default: outputs/models, in the checkout)
+        out: folder of the models (default: outputs/models)
     """
     from dvelib.recipes import fetch_model
 
-    folder = (out or ROOT / "outputs" / "models").expanduser()
+    folder = (out or outputs_folder() / "models").expanduser()
     print(f"{fetch_model(name, folder)} (measure it with: dve match)")

@@ -13,8 +13,9 @@ from dvelib.cli.options import (
     Published,
     Size,
     Weights,
+    need_checkout,
 )
-from dvelib.common.files import ROOT, atomic_path
+from dvelib.common.files import ROOT, atomic_path, outputs_folder
 
 __all__ = ["bench", "match"]
 
@@ -71,11 +72,13 @@ def bench(
     Args:
         describers: names that dve describers lists, module:function, or embeddings
         repeats: timings of each form
-        out: folder of the results (default: outputs/benchmark, in the checkout)
+        out: folder of the results (default: outputs/benchmark)
         small: tiny problems, to see that it runs
         publish: also copy the results into the files under git, and into the README
         share: also copy the results into a file under git named by this machine's hardware
     """
+    if publish:
+        need_checkout("dve bench --publish")
     if describers:
         _bench_describers(describers, device, repeats)
         return
@@ -83,7 +86,7 @@ def bench(
     from dvelib.pages.publish import publish_benchmark, share_benchmark
     from dvelib.pages.render import render
 
-    folder = (out or ROOT / "outputs" / "benchmark").expanduser().resolve()
+    folder = (out or outputs_folder() / "benchmark").expanduser().resolve()
     parameters = {"device": device, "repeats": repeats, "small": small, "outputs": str(folder)}
     page = folder / "page.ipynb"
     execute(ROOT / "notebooks" / "benchmark.ipynb", parameters, page)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from dvelib.checkpoints.pretrained import EMBEDDINGS
 from dvelib.common.errors import StudyError
+from dvelib.common.files import IN_CHECKOUT
 
 if TYPE_CHECKING:
     from dvelib.study.plan import Study
@@ -20,7 +21,10 @@ __all__ = [
     "DEFAULT_STUDY",
     "Data",
     "Device",
+    "Every",
+    "Fit",
     "Force",
+    "Images",
     "Limit",
     "Published",
     "Seed",
@@ -28,6 +32,8 @@ __all__ = [
     "StudyOptions",
     "Weights",
     "named",
+    "need_checkout",
+    "pictures_of",
     "say",
 ]
 
@@ -46,8 +52,20 @@ Crop = Annotated[
 ]
 Data = Annotated[Path | None, Parameter(help="folder that holds the datasets")]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Parameter(help="where to compute")]
+Every = Annotated[int, Parameter(help="of a video, take only every so many-th frame")]
+Fit = Annotated[
+    Literal["central", "whole"] | None,
+    Parameter(
+        help="what is shown of a picture: its central square, or the whole picture with black bars "
+        "(default: as of the embedding or its parent, else central)"
+    ),
+]
 Force = Annotated[
     bool, Parameter(help="replace an older result of other pictures, labels or settings")
+]
+Images = Annotated[
+    tuple[Path, ...],
+    Parameter(consume_multiple=True, help="folder of the pictures, picture files, or a video"),
 ]
 Limit = Annotated[
     int | None, Parameter(help="use only the first so many faces of a split (default: all)")
@@ -72,9 +90,11 @@ class StudyOptions:
     """Which study: its profile, where its datasets lie and where its results go.
 
     Args:
-        profile: smoke, quick, faces, paper, or the name of another file in params/profiles
+        profile: smoke, quick, faces, paper, or the name of another file in
+            params/profiles
         data: folder that holds the datasets
-        outputs: folder of the results (default: outputs, in the checkout)
+        outputs: folder of the results (default: outputs). Your own parameter files lie beside it,
+            in params (or in DVE_PARAMS), and come before those of the same name that come along
     """
 
     profile: str = "quick"
@@ -105,6 +125,19 @@ def named(known: dict[str, T], name: str, what: str) -> T:
     if name not in known:
         raise StudyError(f"the profile has no {what} {name!r}: choose among {', '.join(known)}")
     return known[name]
+
+
+def need_checkout(command: str) -> None:
+    """Raises StudyError where the package is an installed one, without its files under git."""
+    if not IN_CHECKOUT:
+        raise StudyError(f"{command} writes into files under git: run it in a checkout of dvelib")
+
+
+def pictures_of(images: tuple[Path, ...], every: int) -> Path:
+    """The folder of the pictures that ``--images`` names; see `dvelib.data.sources`."""
+    from dvelib.data.sources import pictures_folder
+
+    return pictures_folder(images, every, say)
 
 
 def say(text: str) -> None:

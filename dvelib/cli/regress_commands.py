@@ -14,6 +14,7 @@ from dvelib.cli.options import (
     Crop,
     Data,
     Device,
+    Fit,
     Force,
     Limit,
     Published,
@@ -46,6 +47,8 @@ def labels(
     out: Path | None = None,
     epochs: int | None = None,
     batch: int = 32,
+    fit: Fit = None,
+    crop: int | None = None,
     eyes: tuple[int, int] | None = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -62,6 +65,8 @@ def labels(
         out: folder of the result (default: PICTURES-regressor, beside the folder of pictures)
         epochs: passes over the pictures (default: 50; from 200 labelled pictures on, 150)
         batch: pictures in a step
+        crop: pixels cut from each side of a square (default: as of the embedding; 0 of whole
+            pictures that its training cropped)
         eyes: two landmarks, counted from 0: errors are also given in percent of their distance
     """
     from dvelib.own.landmark_learning import regress_landmarks
@@ -71,6 +76,8 @@ def labels(
         embedding,
         out,
         eyes=eyes,
+        fit=fit,
+        crop=crop,
         device=device,
         force=force,
         say=say,

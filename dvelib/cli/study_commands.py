@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from dvelib.cli.options import DEFAULT_STUDY, StudyOptions
+from dvelib.cli.options import DEFAULT_STUDY, StudyOptions, need_checkout
 from dvelib.common.errors import StudyError
+from dvelib.common.files import IN_CHECKOUT, ROOT, work_folder
 
 if TYPE_CHECKING:
     from dvelib.study.plan import Study
 
-__all__ = ["adopt", "plan", "publish", "site", "study"]
+__all__ = ["adopt", "plan", "publish", "site", "study", "unpack"]
 
 
 def plan(*, measure: bool = False, options: StudyOptions = DEFAULT_STUDY) -> None:
@@ -33,12 +36,15 @@ def plan(*, measure: bool = False, options: StudyOptions = DEFAULT_STUDY) -> Non
 def study(
     *snakemake: Annotated[str, Parameter(help="after --: targets and options for Snakemake")],
     cores: str = "all",
+    on: str | None = None,
     options: StudyOptions = DEFAULT_STUDY,
 ) -> int:
     """Run everything of a profile that has not been run yet, then build its pages.
 
     Args:
         cores: how many CPU cores to use, or all
+        on: where to run jobs: slurm, kubernetes, or the name of another folder in params/clusters
+            (default: on this machine)
     """
     from dvelib.pages.workflow import run_workflow
 
@@ -49,7 +55,7 @@ def study(
         return _report_missing_data(found)
     found = options.load()
     found.prepare()
-    return run_workflow(found, cores, list(snakemake))
+    return run_workflow(found, cores, list(snakemake), on)
 
 
 def _report_missing_data(study: Study) -> int:
@@ -93,6 +99,7 @@ def publish(*, weights: bool = False, options: StudyOptions = DEFAULT_STUDY) -> 
     Args:
         weights: store the weights of its small embeddings as the pretrained ones instead
     """
+    need_checkout("dve publish")
     from dvelib.pages.publish import publish, publish_weights
 
     study = options.load()
@@ -100,3 +107,33 @@ def publish(*, weights: bool = False, options: StudyOptions = DEFAULT_STUDY) -> 
         print("\n".join(f"pretrained weights: {folder}" for folder in publish_weights(study)))
     else:
         print(f"published in {publish(study)}")
+
+
+def unpack(*files: Path) -> None:
+    """Copy notebooks or parameter files that come along, to run them in JupyterLab or change them.
+
+    They go to the same place below the current folder, where the study finds parameter files.
+
+    Args:
+        files: such as params/profiles/quick.yaml, or folders (default: notebooks)
+    """
+    if IN_CHECKOUT:
+        raise StudyError(f"there is nothing to unpack: notebooks and params lie in {ROOT}")
+    for file in files or (Path("notebooks"),):
+        source = (ROOT / file).resolve()
+        if not (source.exists() and source.is_relative_to(ROOT)):
+            folders = (ROOT / "notebooks", ROOT / "params", ROOT / "params" / "profiles")
+            known = sorted(p.relative_to(ROOT).as_posix() for f in folders for p in f.iterdir())
+            raise StudyError(f"nothing named {file} comes along: choose among {', '.join(known)}")
+        for path in [source] if source.is_file() else sorted(source.rglob("*.*")):
+            _copy_new(path, work_folder() / path.relative_to(ROOT))
+
+
+def _copy_new(source: Path, target: Path) -> None:
+    """Copy a file and say so; a file that exists stays, since it may have been changed."""
+    if target.exists():
+        print(f"{target} exists and stays as it is")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    print(target)

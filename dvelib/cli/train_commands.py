@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from dvelib.cli.options import DEFAULT_STUDY, Device, Force, Seed, StudyOptions, named, say
+from dvelib.cli.options import (
+    DEFAULT_STUDY,
+    Device,
+    Every,
+    Fit,
+    Force,
+    Seed,
+    StudyOptions,
+    named,
+    pictures_of,
+    say,
+)
 
 __all__ = ["app", "images", "study"]
 
 app = App(name="train", help="Train an embedding on pictures, without labels.")
+PICTURES_OR_SHARDS = (
+    "folder of pictures, picture files, or a video; or tar files of pictures (shards), which are "
+    'read as a stream: a folder of tar files, a pattern such as "shards/{000..099}.tar", or an '
+    "address"
+)
 
 
 @app.command
 def images(
-    images: str,
+    images: Annotated[tuple[str, ...], Parameter(help=PICTURES_OR_SHARDS)],
     *,
+    every: Every = 1,
     out: Path | None = None,
     parent: Path | None = None,
     architecture: str | None = None,
     dimension: int | None = None,
+    fit: Fit = None,
     size: int | None = None,
     crop: int | None = None,
     recipe: str = "small-budget",
@@ -40,22 +59,23 @@ def images(
     of the steps. The rate is 1e-3 times the square root of batch/32.
 
     Args:
-        images: folder of the pictures; or tar files of them (shards), which are read as a stream:
-            a folder of tar files, a pattern such as "shards/{000..099}.tar", or an address
         out: folder of the result (default: IMAGES-embedding, beside the pictures)
         parent: embedding to start from: its folder, or the name of a pretrained one
         architecture: the network: smallnet or hourglass (default: smallnet, or the parent's)
         dimension: length of a descriptor (default: 64, or the parent's)
-        size: side of the squares, pixels (default: 100; hourglass 136)
-        crop: pixels cut from each side of a square (default: 15 % of the size)
+        size: side of the squares, pixels (default: 100; hourglass 136; of whole pictures
+            70; hourglass 96)
+        crop: pixels cut from each side of a square (default: 15 % of the size; of whole pictures 0)
         recipe: how it learns: small-budget or published
         steps: steps of training
         batch: pairs of views in a step
     """
+    from dvelib.data.shards import is_sharded
     from dvelib.own.embedding_training import train_embedding
 
+    sharded = len(images) == 1 and is_sharded(images[0])
     trained = train_embedding(
-        images,
+        images[0] if sharded else pictures_of(tuple(map(Path, images)), every),
         out,
         parent=parent,
         device=device,
@@ -63,6 +83,7 @@ def images(
         say=say,
         architecture=architecture,
         dimension=dimension,
+        fit=fit,
         size=size,
         crop=crop,
         recipe=recipe,

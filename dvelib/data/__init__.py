@@ -10,7 +10,9 @@ Names of the datasets:
 - ``300w-bicubic``: the same, resized bicubically, the default of current Pillow versions;
 - ``aflw``: AFLW_R, the re-cropped AFLW;
 - ``aflw-mtfl``: AFLW_M, the AFLW part of MTFL;
-- ``folder``: any folder of pictures, with landmarks in an optional ``landmarks.csv``.
+- ``folder``: the central squares of any folder of pictures, with landmarks in an optional
+  ``landmarks.csv``;
+- ``folder-whole``: the same pictures whole, with black bars.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 from dvelib.common.errors import StudyError
 from dvelib.data.cache import content_digest, decode
 from dvelib.data.dataset import FaceDataset, check_crop
+from dvelib.data.folder import FOLDERS
 from dvelib.data.known import LAYOUTS
 from dvelib.data.layout import Layout, Listing
 
@@ -62,7 +65,7 @@ def open_dataset(
         faces = open_synthetic(_split(split), SYNTHETIC[name], size=size, crop=crop, limit=limit)
         return replace(faces, stand_in=stand_in)
     layout, root, listing = _listing(name, root, split)
-    if name != "folder":  # its splits have no picture in common by construction
+    if name not in FOLDERS:  # its splits have no picture in common by construction
         _refuse_one_list(layout, root, split, listing)
     listing, lost = _chosen(root, split, listing, limit, skip_bad)
     digest = content_digest(root, listing.files)
@@ -78,10 +81,15 @@ def open_dataset(
     landmarks = listing.landmarks
     if landmarks is not None:
         landmarks = layout.place(landmarks, decoded.sources, listing.boxes, size)
-        landmarks = landmarks.astype(np.float32)
+        with np.errstate(over="ignore"):
+            landmarks = landmarks.astype(np.float32)
+        if (far := np.isinf(landmarks).any(axis=(1, 2))).any():
+            raise StudyError(
+                f"{root}: a landmark of {listing.files[far.argmax()]} is too far away: correct it"
+            )
     return FaceDataset(
         name=layout.name,
-        title=layout.title if name != "folder" else f"folder {root.name}",
+        title=f"folder {root.name}" if name in FOLDERS else layout.title,
         split=split,
         size=size,
         crop=crop,

@@ -35,6 +35,8 @@ class Aflw(Layout):
         )
         files = read_lines(names, IF_DAMAGED)
         points, sides = read_mat(mat, ("gt", "hw"), IF_DAMAGED)
+        if not (isinstance(points, np.ndarray) and isinstance(sides, np.ndarray)):
+            raise StudyError(f"{mat}: gt and hw must be arrays of numbers: {IF_DAMAGED}")
         check_lengths(
             names, len(files), {f"gt of {mat}": len(points), f"hw of {mat}": len(sides)}, IF_DAMAGED
         )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, read_table, require
-from dvelib.data.reading import numbers
+from dvelib.data.reading import check_names, numbers
 
 FRAME = 150
 IF_MISSING = "unpack the AFLW_M archive there, or point data_root at the folder that holds it"
@@ -61,7 +61,7 @@ def _test(root: Path) -> Listing:
             f"{path}: expected a file name, five x, five y and attributes a line, "
             f"found {table.shape[1]} columns: {IF_DAMAGED}"
         )
-    files = _files(table[0], path).str.replace("\\", "/", regex=False)
+    files = _files(table[0], path)
     values = numbers(table.iloc[:, 1:11], files, path, "coordinate", IF_DAMAGED)
     points = np.stack([values[:, :5], values[:, 5:]], 2)
     return Listing(tuple("MTFL/" + f for f in files), points)
@@ -70,4 +70,6 @@ def _test(root: Path) -> Listing:
 def _files(names: pd.Series, path: Path) -> pd.Series:
     if names.isna().any():
         raise StudyError(f"{path}: entry {names.isna().argmax() + 1} names no image: {IF_DAMAGED}")
-    return names.astype(str)
+    names = names.astype(str).str.replace("\\", "/", regex=False)
+    check_names(names, path, IF_DAMAGED)
+    return names

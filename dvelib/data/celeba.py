@@ -18,7 +18,7 @@ from PIL import Image
 
 from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, read_table, require
-from dvelib.data.reading import numbers, read_lines
+from dvelib.data.reading import check_names, numbers, read_lines
 
 __all__ = ["CelebA", "Mafl", "mafl_deviation", "mafl_names"]
 
@@ -108,6 +108,7 @@ def _slashes(counts: tuple[int, ...]) -> str:
 
 def _listing(root: Path, names: pd.Index) -> Listing:
     path, table = _table(root, "Anno", "list_landmarks_align_celeba.txt", 11, skiprows=2)
+    check_names(names, path, IF_DAMAGED)
     unknown = ~names.isin(table.index)
     if unknown.any():
         raise StudyError(f"{path} does not name {names[unknown.argmax()]}: {IF_DAMAGED}")
@@ -142,6 +143,10 @@ def _table(
         raise StudyError(
             f"{path}: expected {columns} columns, the file name first, "
             f"found {table.shape[1]}: {IF_DAMAGED}"
+        )
+    if table[0].isna().any():
+        raise StudyError(
+            f"{path}: entry {table[0].isna().argmax() + 1} names no image: {IF_DAMAGED}"
         )
     table = table.set_index(0)
     if not table.index.is_unique:

@@ -19,10 +19,12 @@ import urllib3
 
 from dvelib.common.errors import StudyError
 from dvelib.common.progress import progress_bar
+from dvelib.data.addresses import refusal
 
 __all__ = ["MIB", "ResumingDownloader", "download", "has_sha1", "part_of"]
 
 MIB = 2**20
+MOST = 2**36  # bytes, if the caller knows no better limit
 CHUNK = 2**16  # bytes; an interruption loses at most this much
 TIMEOUT = (15, 60)  # seconds to connect, and to wait for data
 CONTINUATIONS = 20  # interruptions of one source before the next is tried
@@ -32,12 +34,15 @@ UNSATISFIABLE = 416
 NO_ANSWER = (requests.RequestException, urllib3.exceptions.HTTPError)
 
 
-def download(file: Path, sha1: str | None, urls: Sequence[str], remedy: str) -> Path:
+def download(
+    file: Path, sha1: str | None, urls: Sequence[str], remedy: str, most: int = MOST
+) -> Path:
     """Download ``file`` from the first of its sources that has it with this hash.
 
     A line is printed for each source that fails or has another file. ``sha1``: None if no hash was
-    published; then only the length is checked. Raises StudyError ending in ``remedy`` if all
-    sources fail, and if the folder cannot be written.
+    published; then only the length is checked, and only https is used. ``most``: bytes; a longer
+    file is refused. Raises StudyError ending in ``remedy`` if all sources fail, and if the folder
+    cannot be written.
     """
     pooch.get_logger().setLevel("WARNING")
     try:
@@ -45,7 +50,7 @@ def download(file: Path, sha1: str | None, urls: Sequence[str], remedy: str) -> 
         _remove_leftovers(file.parent)
         for url in urls:
             print(f"downloading {url}", flush=True)
-            reason = _failure(url, file, sha1)
+            reason = _failure(url, file, sha1, most)
             if reason is None:
                 return file
             print(f"{url}: {reason}", file=sys.stderr, flush=True)
@@ -72,8 +77,10 @@ def part_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.part")
 
 
-def _failure(url: str, file: Path, sha1: str | None) -> str | None:
+def _failure(url: str, file: Path, sha1: str | None, most: int) -> str | None:
     """Try one source; returns the reason of a failure, or None on success."""
+    if reason := refusal(url, sha1):
+        return reason
     part = part_of(file)
     while True:
         resumed = part.exists()
@@ -83,7 +90,7 @@ def _failure(url: str, file: Path, sha1: str | None) -> str | None:
                 sha1 and f"sha1:{sha1}",
                 file.name,
                 file.parent,
-                downloader=ResumingDownloader(part),
+                downloader=ResumingDownloader(part, sha1, most),
             )
         except NO_ANSWER as error:
             return _reason(error)
@@ -104,8 +111,8 @@ class ResumingDownloader:
     file, if the source does not answer or is interrupted too often.
     """
 
-    def __init__(self, part: Path) -> None:
-        self.part = part
+    def __init__(self, part: Path, sha1: str | None = None, most: int = MOST) -> None:
+        self.part, self.sha1, self.most = part, sha1, most
 
     def __call__(self, url: str, output_file: str, _pooch: object = None) -> None:
         for _ in range(CONTINUATIONS):
@@ -126,6 +133,9 @@ class ResumingDownloader:
         have = self._have()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            for answer in (*response.history, response):
+                if reason := refusal(answer.url, self.sha1):  # of a redirection, too
+                    raise requests.ConnectionError(f"it leads to {answer.url}: {reason}")
             if have and response.status_code == UNSATISFIABLE:
                 if _total(response) == have:
                     return True
@@ -143,6 +153,8 @@ class ResumingDownloader:
     def _receive(self, response: requests.Response, start: int) -> bool:
         """Write the response from ``start`` on; returns whether the file is complete."""
         total = _total(response)
+        if total is not None and total > self.most:
+            raise requests.ConnectionError(f"its file has {total:,} bytes, too many to be the file")
         broken = None
         with (
             open(self.part, "ab" if start else "wb") as file,
@@ -152,6 +164,8 @@ class ResumingDownloader:
                 # Raw, so that a .tar.gz is not decompressed.
                 for chunk in response.raw.stream(CHUNK, decode_content=False):
                     file.write(chunk)
+                    if file.tell() > self.most:
+                        raise requests.ConnectionError("its file is too long to be the file")
                     bar.update(file.tell() // MIB - bar.n)
             except urllib3.exceptions.HTTPError as error:
                 broken = error

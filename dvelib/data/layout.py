@@ -5,6 +5,8 @@ A `Layout` describes one dataset; `dvelib.data.known` lists all of them.
 
 from __future__ import annotations
 
+import io
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +17,11 @@ import pandas as pd
 from PIL import Image
 
 from dvelib.common.errors import StudyError
+from dvelib.common.files import read_file
 
 __all__ = ["Layout", "Listing", "read_table", "require"]
+
+LONGEST_LINE = 100_000  # bytes: thousands of landmarks
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,13 @@ class Layout(ABC):
     published number of images by split. ``parts``: the same by part of a split, if it has parts;
     a part is named by the beginning of its files' paths.
     ``version``: raised when the images or landmarks of the same files change; a part of the
-    dataset's digest.
+    dataset's digest. ``reading``: raised when `read` changes; it names decoded images in the cache.
     """
 
     name: str
     title: str
     version: int = 1
+    reading: int = 1
     eyes: tuple[int, int] = (0, 1)
     published: Mapping[str, int] = {}
     parts: Mapping[str, Mapping[str, int]] = {}
@@ -64,6 +70,10 @@ class Layout(ABC):
     @abstractmethod
     def listing(self, root: Path, split: str) -> Listing:
         """The files and landmarks of a split; raises StudyError naming file and remedy."""
+
+    def read(self, image: Image.Image) -> Image.Image:
+        """An opened image as 8-bit RGB; published datasets keep their pixels as stored."""
+        return image.convert("RGB")
 
     def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
         """An RGB image as a square of side ``size``; ``box`` is its face box or None."""
@@ -78,19 +88,30 @@ class Layout(ABC):
 
 def require(path: Path, what: str, remedy: str) -> Path:
     """The path if it exists; otherwise raises StudyError with ``what`` and the remedy."""
-    if not path.exists():
+    if not os.path.lexists(path):
         raise StudyError(f"{what} is missing: there is no {path}; {remedy}")
     return path
 
 
 def read_table(path: Path, remedy: str, **options) -> pd.DataFrame:
     """A list read by pandas with these options; raises StudyError if it is not a table."""
+    data = read_file(path, remedy)
     try:
-        table = pd.read_csv(path, **options)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split()).replace(str(path), "the file")
+        _check_table(data)
+        table = pd.read_csv(io.BytesIO(data), **options)
+    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
+        reason = " ".join(str(error).split())
         raise StudyError(f"{path} cannot be read as a table ({reason}): {remedy}") from None
     # If lines have more cells than the header, pandas uses the first cells as row labels.
     if not isinstance(table.index, pd.RangeIndex):
         raise StudyError(f"{path}: its lines hold more cells than its header names: {remedy}")
     return table
+
+
+def _check_table(data: bytes) -> None:
+    """Raises ValueError for bytes on which pandas fails or takes hours."""
+    longest = max(map(len, data.splitlines()), default=0)
+    if longest > LONGEST_LINE:
+        raise ValueError(f"it has a line of {longest:,} bytes")
+    if b"\0" in data:
+        raise ValueError("it holds NUL bytes")

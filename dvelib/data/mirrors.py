@@ -116,7 +116,8 @@ def fetch(archive: Archive, data: Path) -> Path:
             part = part_of(file).stat().st_size if part_of(file).exists() else 0
             missing = max(archive.size - part, 0)
             require_space({file.parent: missing, target: archive.size}, archive.file)
-            download(file, archive.sha1, archive.urls, _by_hand(archive, data))
+            most = archive.size + archive.size // 4 + GIB  # sizes were published rounded
+            download(file, archive.sha1, archive.urls, _by_hand(archive, data), most)
         count = unpack(file, target, archive.entries, archive.sha1)
     print(f"unpacked {count:,} files to {target}; {file} is no longer needed")
     return target

@@ -5,43 +5,71 @@ Errors are StudyErrors of one sentence that ends with ``remedy``, which says how
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
 from dvelib.common.errors import StudyError
+from dvelib.common.files import read_file
+from dvelib.data.matlab import Cells, Structure, parse_mat
 
-__all__ = ["check_finite", "check_lengths", "numbers", "read_lines", "read_mat", "read_text"]
+__all__ = [
+    "check_finite",
+    "check_lengths",
+    "check_names",
+    "numbers",
+    "read_lines",
+    "read_mat",
+    "read_text",
+]
+
+LONGEST_PATH, LONGEST_NAME = 1_000, 255  # characters; file systems allow no more
 
 
 def read_text(path: Path, remedy: str) -> str:
     """The text of a file."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = _reason(error, path)
-        raise StudyError(f"{path} cannot be read as text ({reason}): {remedy}") from None
+        return read_file(path, remedy).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path} cannot be read as text ({error}): {remedy}") from None
 
 
 def read_lines(path: Path, remedy: str) -> list[str]:
-    """The non-empty lines of a list, stripped, with slashes between folders."""
-    lines = read_text(path, remedy).splitlines()
-    return [line.strip().replace("\\", "/") for line in lines if line.strip()]
+    """The non-empty lines of a list, stripped, with slashes between folders.
+
+    Raises StudyError for a line that cannot be the name of a file.
+    """
+    lines = [line.strip().replace("\\", "/") for line in read_text(path, remedy).splitlines()]
+    lines = [line for line in lines if line]
+    check_names(lines, path, remedy)
+    return lines
 
 
-def read_mat(path: Path, fields: Sequence[str], remedy: str) -> list[np.ndarray]:
-    """These fields of a Matlab file."""
+def check_names(names: Iterable[str], path: Path, remedy: str) -> None:
+    """Raises StudyError naming the first that cannot be the path of a file inside a folder."""
+    for name in names:
+        parts = name.split("/")
+        if "\0" in name or len(name) > LONGEST_PATH or max(map(len, parts)) > LONGEST_NAME:
+            raise StudyError(f"{path} names {name[:80]!r}, which no file can be called: {remedy}")
+        if ".." in parts or name.startswith("/"):
+            raise StudyError(f"{path} names {name[:80]!r}, which is outside its folder: {remedy}")
+
+
+def read_mat(
+    path: Path, fields: Sequence[str], remedy: str
+) -> list[np.ndarray | str | Cells | Structure]:
+    """These fields of a Matlab file; see `dvelib.data.matlab` for cells and structures."""
     try:
-        stored = loadmat(path)
-    except Exception as error:  # scipy raises almost anything on a file of another kind
-        reason = _reason(error, path)
-        raise StudyError(f"{path} cannot be read as a Matlab file ({reason}): {remedy}") from None
+        stored = parse_mat(read_file(path, remedy))
+    except (ValueError, OverflowError, MemoryError) as error:
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(f"{path} cannot be read as a Matlab file ({error}): {remedy}") from None
     for field in fields:
         if field not in stored:
-            found = ", ".join(name for name in stored if not name.startswith("_")) or "nothing"
+            found = ", ".join(stored) or "nothing"
             raise StudyError(f"{path} has no field {field}, it holds {found}: {remedy}")
     return [stored[field] for field in fields]
 
@@ -70,7 +98,3 @@ def check_finite(
     if bad.any():
         name = list(files)[bad.argmax()]
         raise StudyError(f"{path}: {name} has a {what} that is not a number: {remedy}")
-
-
-def _reason(error: Exception, path: Path) -> str:
-    return " ".join(str(error).split()).replace(str(path), "the file")

@@ -14,7 +14,7 @@ import numpy as np
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.progress import progress_bar
-from dvelib.data.cache import cache_folder, fill_once
+from dvelib.data.cache import cache_folder, fill_once, is_full
 from dvelib.data.dataset import FaceDataset
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _drawn(split: str, count: int, size: int) -> Path:
     images = cache_folder() / "images"
     stem = f"synthetic-{split}-v{GENERATOR_VERSION}-{size}"
     for folder in sorted(images.glob(f"{stem}-*")):
-        if (folder / "full").exists() and int(folder.name.removeprefix(f"{stem}-")) >= count:
+        if int(folder.name.removeprefix(f"{stem}-")) >= count and is_full(folder):
             return folder
     with fill_once(images / f"{stem}-{count}") as empty:
         if empty:

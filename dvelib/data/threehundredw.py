@@ -16,13 +16,16 @@ from PIL import Image
 
 from dvelib.common.errors import StudyError
 from dvelib.data.layout import Layout, Listing, require
-from dvelib.data.reading import check_finite, read_mat, read_text
+from dvelib.data.matlab import Cells, Structure
+from dvelib.data.reading import check_finite, check_names, read_mat, read_text
 
 __all__ = ["ThreeHundredW"]
 
 POINTS = 68
 BOX_WIDTH = 52
 FRAME = 100
+MOST_PIXELS = 2**26  # of the scaled image
+NARROWEST, LARGEST = 4, 100_000  # sides and coordinates of a box in pixels; the published: 20 up
 # Offset from the first pixel of the frame, counted from one, to the centre, moved up by 2 px.
 CORNER = (49, 51)
 IF_MISSING = "unpack the 300-W archive there, or point data_root at the folder that holds it"
@@ -67,6 +70,8 @@ class ThreeHundredW(Layout):
     def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
         factor, corner = _frame(box)
         sides = int(factor * image.width), int(factor * image.height)
+        if sides[0] * sides[1] > MOST_PIXELS:
+            raise ValueError(f"its box would enlarge it to {sides[0]:,} x {sides[1]:,} pixels")
         left, top = (int(c) - 1 for c in corner)
         # Pixels outside the image are black.
         face = image.resize(sides, self.resampling).crop((left, top, left + FRAME, top + FRAME))
@@ -120,29 +125,47 @@ def _boxes(root: Path, part: str) -> tuple[list[str], np.ndarray]:
         IF_MISSING,
     )
     (entries,) = read_mat(path, ("bounding_boxes",), IF_DAMAGED)
-    names, boxes = [], np.empty((entries.size, 4))
-    for i, entry in enumerate(entries.ravel()):
+    if not isinstance(entries, Cells):
+        raise StudyError(f"{path}: bounding_boxes must be a cell array: {IF_DAMAGED}")
+    names, boxes = [], np.empty((len(entries.values), 4))
+    for i, entry in enumerate(entries.values):
         name, box = _field(entry, "imgName", path, i), _field(entry, "bb_ground_truth", path, i)
-        names.append(str(name[0]) if name.size else "")
-        if box.shape != (1, 4) or not box[0, 2] > box[0, 0]:
+        if not isinstance(name, str) or not name:
             raise StudyError(
-                f"{path}: the bb_ground_truth of {names[i]} must be left, top, right, bottom, "
-                f"found {np.array2string(box.ravel(), separator=', ')}: {IF_DAMAGED}"
+                f"{path}: entry {i + 1} of bounding_boxes names no image: {IF_DAMAGED}"
+            )
+        names.append(name)
+        if not isinstance(box, np.ndarray) or box.shape != (1, 4) or not _is_box(box[0]):
+            raise StudyError(
+                f"{path}: the bb_ground_truth of {name[:80]} must be left, top, right, bottom, "
+                f"found {_shown(box)}: {IF_DAMAGED}"
             )
         boxes[i] = box
+    check_names(names, path, IF_DAMAGED)
     check_finite(boxes, names, path, "box", IF_DAMAGED)
     return names, boxes
 
 
-def _field(entry: np.ndarray, field: str, path: Path, index: int) -> np.ndarray:
-    names = entry.dtype.names or () if getattr(entry, "size", 0) == 1 else ()
-    if field not in names:
-        found = ", ".join(names) or "nothing"
+def _is_box(box: np.ndarray) -> bool:
+    """Whether the sides of a box are at least `NARROWEST`: the image is scaled by its width."""
+    return bool(np.all(box[2:] - box[:2] >= NARROWEST) and np.all(np.abs(box) < LARGEST))
+
+
+def _shown(box: object) -> str:
+    if isinstance(box, np.ndarray) and box.size <= 8:
+        return np.array2string(box.ravel(), separator=", ")
+    return "something else"
+
+
+def _field(entry: object, field: str, path: Path, index: int) -> object:
+    held = entry.elements[0] if isinstance(entry, Structure) and len(entry.elements) == 1 else {}
+    if field not in held:
+        found = ", ".join(held) or "nothing"
         raise StudyError(
             f"{path}: entry {index + 1} of bounding_boxes has no field {field}, "
             f"it holds {found}: {IF_DAMAGED}"
         )
-    return entry[field].item()
+    return held[field]
 
 
 def _read_points(path: Path) -> np.ndarray:
@@ -152,7 +175,8 @@ def _read_points(path: Path) -> np.ndarray:
     try:
         points = np.array(body.split(), np.float64)
     except ValueError as error:
-        raise StudyError(f"{path} cannot be read as landmarks ({error}): {IF_DAMAGED}") from None
+        reason = str(error)[:200]
+        raise StudyError(f"{path} cannot be read as landmarks ({reason}): {IF_DAMAGED}") from None
     if points.size != 2 * POINTS:
         raise StudyError(
             f"{path}: expected {POINTS} landmarks between braces, "

@@ -11,14 +11,17 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import struct
 import tarfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from dvelib.common.errors import StudyError
+from dvelib.common.files import sync
 from dvelib.common.progress import progress_bar
 
 __all__ = ["MARKER", "require_space", "unpack", "unpacked_from"]
@@ -26,6 +29,11 @@ __all__ = ["MARKER", "require_space", "unpack", "unpacked_from"]
 MARKER = ".unpacked-from"
 MIB = 2**20
 BLOCK = 4096  # bytes; files occupy whole blocks of the file system
+MOST_MEMBERS, MOST_BYTES = 2_000_000, 2**40  # of an archive; the published: 203,000 and 10 GiB
+LONGEST_PATH = 1_000  # characters
+LONGEST_HEADER = MIB  # bytes of a name or of other facts about a member
+# What tarfile raises on damaged numbers and names.
+ODD = (ValueError, LookupError, OverflowError, MemoryError, RecursionError, struct.error)
 
 Parts = tuple[str, ...]
 
@@ -53,8 +61,12 @@ def unpack(archive: Path, target: Path, entries: Sequence[str], mark: str) -> in
         for tar, member in _members(archive, f"unpacking {archive.name}"):
             tar.extract(member, temporary, filter=_below(prefix))
         (temporary / MARKER).write_text(f"{mark}\n")
+        os.sync()  # once for all files: a power cut must not leave empty ones under the final name
         os.replace(temporary, target)
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        sync(target.parent)
+    except StudyError:
+        raise
+    except (OSError, EOFError, zlib.error, tarfile.TarError, *ODD) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise StudyError(
             f"{archive} cannot be unpacked to {target} ({reason}): "
@@ -100,6 +112,7 @@ class _Contents:
     symlinks: dict[Parts, str] = field(default_factory=dict)
     size: int = 0
     files: int = 0
+    members: int = 0
 
     def paths(self) -> Iterator[Parts]:
         yield from self.folders
@@ -109,19 +122,35 @@ class _Contents:
 
 def _members(archive: Path, what: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     """Every member in turn; members are not kept, since there may be hundreds of thousands."""
+    if archive.exists() and not archive.is_file():
+        raise StudyError(f"{archive} is no regular file: get the archive again")
     total = archive.stat().st_size // MIB
     with (
         open(archive, "rb") as packed,
-        gzip.open(packed) as plain,
+        _ShortReads(packed) as plain,
         tarfile.open(fileobj=plain, mode="r:") as tar,
         progress_bar(total, what, "MiB") as bar,
     ):
         while (member := tar.next()) is not None:
             tar.members.clear()
+            if member.size < 0:  # tarfile would go back and read the same members for ever
+                raise _refusal(archive, member.name, "has a negative size")
             yield tar, member
             bar.update(packed.tell() // MIB - bar.n)
         while plain.read(MIB):  # to check the checksum at the end
             pass
+
+
+class _ShortReads(gzip.GzipFile):
+    """A gzip file that refuses long reads: tarfile reads headers whole, however long they are."""
+
+    def __init__(self, packed: BinaryIO):
+        super().__init__(fileobj=packed, mode="rb")
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header has more than {LONGEST_HEADER:,} bytes")
+        return super().read(size)
 
 
 def _survey(archive: Path) -> _Contents:
@@ -143,12 +172,20 @@ def _survey(archive: Path) -> _Contents:
         else:
             raise _refusal(archive, member.name, "is a device, a pipe or of unknown type")
         contents.files += not member.isdir()
+        contents.members += 1
+        if contents.members > MOST_MEMBERS or contents.size > MOST_BYTES:
+            raise StudyError(
+                f"{archive} is refused: it has more than {MOST_MEMBERS:,} members, or more than "
+                f"{MOST_BYTES / 2**30:.0f} GiB"
+            )
     return contents
 
 
 def _parts(archive: Path, member: tarfile.TarInfo, name: str) -> Parts:
     if name.startswith(("/", os.sep)) or os.path.isabs(name):
         raise _refusal(archive, member.name, "has an absolute path")
+    if "\0" in name or len(name) > LONGEST_PATH:
+        raise _refusal(archive, member.name[:80], "has an impossible name")
     parts = _plain(name)
     if ".." in parts:
         raise _refusal(archive, member.name, "leads out of its folder")

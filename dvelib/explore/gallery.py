@@ -18,6 +18,7 @@ from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load
 from dvelib.common.files import ROOT
 from dvelib.common.markup import data_text
 from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.folder import FOLDERS, folder_name
 from dvelib.data.landmark_names import FIVE_LANDMARKS
 from dvelib.explore.scene import Scene
 from dvelib.own.landmark_file import read_names
@@ -104,7 +105,8 @@ class Gallery:
         size = {"size": self.size, "crop": self.crop}
         if images:
             folder = Path(images).expanduser()
-            return open_dataset("folder", folder, "train", **size, skip_bad=True)
+            layout = folder_name(next(iter(self.embeddings.values())).spec.data.name)
+            return open_dataset(layout, folder, "train", **size, skip_bad=True)
         if self.study:
             return self.study.matching_data(next(iter(self.embeddings.values())).spec)
         return open_dataset("synthetic", None, "test", **size, limit=drawn)
@@ -145,7 +147,7 @@ class Gallery:
         """Names of the faces' landmarks; empty if the faces have none."""
         if self.landmarks is None:
             return ()
-        if self.faces.name != "folder" and self.landmarks == len(FIVE_LANDMARKS):
+        if self.faces.name not in FOLDERS and self.landmarks == len(FIVE_LANDMARKS):
             return FIVE_LANDMARKS
         return read_names(self.faces.root or Path(), self.landmarks)
 

@@ -23,6 +23,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.markup import fill
 from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.folder import folder_name
 from dvelib.data.landmark_names import FIVE_LANDMARKS
 from dvelib.describers.resampling import cells
 from dvelib.explore.scene import Scene
@@ -50,7 +51,8 @@ def write_live_page(
     if faces < 2:
         raise StudyError(f"--faces must be at least 2, to match one in another, got {faces}")
     opened = [load_embedding(named_folder(folder)) for folder in embeddings]
-    shown = _open_faces(images, faces, *_one_size(opened))
+    layout = folder_name(opened[0].spec.data.name)
+    shown = _open_faces(images, layout, faces, *_one_size(opened))
     scene = Scene({e.spec.label: e for e in opened}, shown, faces)
     names = FIVE_LANDMARKS if images is None else ()
     page = live_page(scene, list(scene.embeddings), names, title="Dense descriptors, live")
@@ -171,11 +173,13 @@ def _one_size(embeddings: Sequence[Embedding]) -> tuple[int, int]:
     return next(iter(sizes))
 
 
-def _open_faces(images: Path | str | None, count: int, size: int, crop: int) -> FaceDataset:
+def _open_faces(
+    images: Path | str | None, layout: str, count: int, size: int, crop: int
+) -> FaceDataset:
     if images is None:
         return open_dataset("synthetic", None, "test", size=size, crop=crop, limit=count)
     folder = Path(images).expanduser()
-    return open_dataset("folder", folder, "train", size=size, crop=crop, skip_bad=True)
+    return open_dataset(layout, folder, "train", size=size, crop=crop, skip_bad=True)
 
 
 def _bytes(maps: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
 from dvelib.common.markup import duration
 from dvelib.data import FaceDataset, open_dataset
+from dvelib.data.folder import FOLDERS
 from dvelib.explore.gallery import Gallery
 from dvelib.explore.panel import Panel, control, row, status
 from dvelib.own.embedding_training import learning_rate
@@ -111,8 +112,8 @@ class TrainingPanel(Panel):
     def _faces(self) -> tuple[FaceDataset, DataSpec]:
         """Training images of the explored kind of faces, and their specification."""
         gallery, shown = self.gallery, self.gallery.faces
-        if shown.name == "folder" and shown.split == "train":
-            return shown, DataSpec(name="folder", folder=shown.root.name, skip_bad=True)
+        if shown.name in FOLDERS and shown.split == "train":
+            return shown, DataSpec(name=shown.name, folder=shown.root.name, skip_bad=True)
         if gallery.study:
             spec = next(iter(gallery.study.embeddings.values()))
             return gallery.study.training_data(spec), spec.data

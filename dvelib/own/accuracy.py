@@ -1,8 +1,8 @@
 """Errors of predicted landmarks on a user's own pictures.
 
 Pictures need not show eyes, so there is no inter-ocular distance. Errors are in pixels of the
-pictures as stored and in percent of the side of their central squares. If the user names two
-landmarks, errors are also in percent of their distance.
+upright pictures and in percent of the side of their squares (see `dvelib.data.folder`). If the
+user names two landmarks, errors are also in percent of their distance.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dvelib.checkpoints.storage import TrainedRegressor
 from dvelib.common.errors import StudyError
 from dvelib.common.files import write_json
 from dvelib.data import FaceDataset
+from dvelib.data.folder import Folder
 from dvelib.matching import inter_ocular_error
 
 __all__ = ["ERRORS", "picture_errors", "report_errors"]
@@ -35,8 +36,8 @@ def picture_errors(
     """Mean distances between predicted and true landmarks, over all annotated landmarks.
 
     ``truth``, ``predicted [N,A,2]`` in pixels of a square of side ``size``; ``sides [N]``: sides
-    of these squares in the pictures as stored. Returns the counts ``pictures`` and ``landmarks``,
-    and errors: ``pixels`` of the pictures as stored; ``percent`` of the square's side, also by
+    of these squares in the upright pictures. Returns the counts ``pictures`` and ``landmarks``,
+    and errors: ``pixels`` of the upright pictures; ``percent`` of the square's side, also by
     landmark; ``percent_of_eyes``, of the distance between the landmarks ``eyes``. An error without
     annotated landmarks is None. Raises StudyError if the two landmarks coincide.
     """
@@ -67,12 +68,13 @@ def _mean(values: np.ndarray) -> float | None:
 def report_errors(
     trained: TrainedRegressor,
     test: FaceDataset,
+    layout: Folder,
     names: Sequence[str],
     eyes: tuple[int, int] | None,
     say: Callable[[str], None],
 ) -> None:
     """Print the errors on the test pictures and write them to the regressor's folder."""
-    sides = np.array([_side(test.root / file) for file in test.files])
+    sides = layout.sides(np.array([_size(test.root / file) for file in test.files]))
     found = picture_errors(test.landmarks, trained.predicted.numpy(), sides, test.size, eyes)
     write_json(trained.folder / ERRORS, found | {"names": list(names)})
     say(
@@ -86,7 +88,7 @@ def report_errors(
         say(f"  {found['percent_of_eyes']:.1f} % of the distance between {between}")
 
 
-def _side(path: Path) -> int:
-    """Side of the central square, in pixels of the picture as stored."""
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height as stored; the side of a square does not depend on the orientation."""
     with Image.open(path) as image:
-        return min(image.size)
+        return image.size

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from dvelib.checkpoints import storage
+from filelock import FileLock, Timeout
+
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.specifications import EmbeddingSpec, RegressorSpec, validate
 from dvelib.checkpoints.storage import Embedding, load_embedding
 from dvelib.common.errors import StudyError
 from dvelib.common.files import read_json, write_json
-from dvelib.data import FaceDataset, open_dataset
+from dvelib.data import FaceDataset
 from dvelib.data.cache import content_digest
+from dvelib.data.folder import CENTRAL, LANDMARKS_FILE, WHOLE, folder_name
 from dvelib.data.shards import ShardedPictures, is_sharded, open_shards
-from dvelib.own.landmark_file import pictures_in
+from dvelib.own.framing import fit_layout, framing_of, say_outside
+from dvelib.own.landmark_file import LandmarkFile, pictures_in
+from dvelib.training import distributed
 from dvelib.training.embeddings import train
 
 __all__ = [
@@ -63,7 +69,9 @@ RESULT = (
     storage.PROVENANCE,
     storage.HISTORY,
     storage.PREDICTIONS,
-    storage.CHECKPOINT,
+    storage.CHECKSUMS,
+    resuming.CHECKPOINT,
+    resuming.PREVIOUS,
     "errors.json",
     ORIGIN,
 )
@@ -110,9 +118,12 @@ def _open_folder(
     images = absolute(images)
     there = pictures_in(images)
     spec = embedding_spec(images.name, parent, **choices)
-    options = {"size": spec.size, "crop": spec.crop, "skip_bad": True}
-    dataset = open_dataset("folder", images, "train", **options)
+    framing = framing_of(spec)
+    dataset = framing.open(images, "train")
     left_out(dataset, say)
+    if (images / LANDMARKS_FILE).exists():
+        others = (replace(framing, crop=0), replace(framing, data=WHOLE, crop=0))
+        say_outside(LandmarkFile(images), framing, others, say)
     if len(dataset) < spec.batch:
         raise StudyError(
             f"{images} has {len(there)} pictures, {len(dataset)} of them to learn from, fewer than "
@@ -154,26 +165,32 @@ def embedding_spec(
 ) -> EmbeddingSpec:
     """The specification of an embedding on a folder of that name.
 
-    ``choices``: recipe, architecture, dimension, size, crop, steps, batch and seed; None is the
-    default. Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut from
-    each side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 5,000
-    steps of 8, the small-budget recipe. The learning rate is `learning_rate` of the
-    batch; under the published recipe a tenth of it in the last fifth of the steps. With a parent:
-    its network, its sizes and the published form of fine-tuning, unit descriptors times 20.
+    ``choices``: recipe, architecture, dimension, fit, size, crop, steps, batch and seed; None is
+    the default. Defaults: SmallNet-64d with exchange on squares of 100 pixels of which 15 are cut
+    from each side (the hourglass: 136 and 20, and unit descriptors times 20, as published), 5,000
+    steps of 8, the small-budget recipe. With ``fit`` "whole" the network sees whole pictures (see
+    `dvelib.own.framing`): its input is as large as otherwise, and nothing is cut. The learning
+    rate is `learning_rate` of the batch; under the published recipe a tenth of it in the last
+    fifth of the steps. With a parent: its network, its sizes and the published form of
+    fine-tuning, unit descriptors times 20.
     Raises StudyError for impossible values, and for a network other than the parent's.
     """
     given = {key: value for key, value in choices.items() if value is not None}
     steps, batch = given.get("steps", STEPS), given.get("batch", BATCH)
+    own = folder_name(parent.data.name) if parent else CENTRAL
+    data = fit_layout(given.pop("fit", None)) or own
     recipe = _recipe(given.pop("recipe", "small-budget"))(steps, max(1, batch))
     if parent is None:
         base = NETWORKS.get(given.get("architecture", "smallnet"), {})
     else:
         _refuse_other_network(given, parent)
         base = parent.model_dump(include=FROM_PARENT) | UNIT | {"parent": parent, "plain_steps": 0}
-    if "size" in given:
-        base = base | {"crop": round(0.15 * given["size"])}
+    if data == WHOLE and own != WHOLE and base:  # as large as what is left of a central square
+        base = base | {"size": base["size"] - 2 * base["crop"], "crop": 0}
+    elif "size" in given:
+        base = base | {"crop": 0 if data == WHOLE else round(0.15 * given["size"])}
     values = {
-        "data": {"name": "folder", "folder": name, "skip_bad": True},
+        "data": {"name": data, "folder": name, "skip_bad": True},
         "steps": steps,
         "batch": batch,
         "learning_rate": learning_rate(batch),
@@ -233,16 +250,27 @@ def claim_folder(
                 f"{folder} was made with other {changed[0]}: choose another --out, or "
                 f"--force to make it anew"
             )
-        for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
-            path.unlink(missing_ok=True)
+        _remove_result(folder)
     write_json(folder / ORIGIN, origin)
     return folder
+
+
+def _remove_result(folder: Path) -> None:
+    """Remove what a training wrote; raises StudyError while another one is at work there."""
+    try:
+        with FileLock(distributed.lock_path(folder), timeout=0):
+            for path in (*(folder / name for name in RESULT), *folder.glob("matching-*")):
+                path.unlink(missing_ok=True)
+    except Timeout:
+        raise StudyError(
+            f"another run trains in {folder}: wait until it ends, stop it, or choose another --out"
+        ) from None
 
 
 def _is_longer(folder: Path, spec: EmbeddingSpec | RegressorSpec) -> bool:
     """Whether an embedding's training can go on from the checkpoint of the one in the folder."""
     held = storage.held_specification(folder, type(spec))
-    there = (folder / storage.CHECKPOINT).exists()
+    there = (folder / resuming.CHECKPOINT).exists()
     return there and isinstance(spec, EmbeddingSpec) and spec.continues(held)
 
 

@@ -19,13 +19,13 @@ import numpy as np
 
 from dvelib.checkpoints import storage
 from dvelib.checkpoints.pretrained import named_folder
-from dvelib.checkpoints.specifications import BenchmarkData, EmbeddingSpec, RegressorSpec, validate
+from dvelib.checkpoints.specifications import BenchmarkData, RegressorSpec, validate
 from dvelib.checkpoints.storage import Embedding, TrainedRegressor, load_embedding
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
-from dvelib.data import FaceDataset, open_dataset
+from dvelib.data import FaceDataset
 from dvelib.data.cache import content_digest
-from dvelib.data.folder import LANDMARKS_FILE
+from dvelib.data.folder import CENTRAL, LANDMARKS_FILE
 from dvelib.own.accuracy import report_errors
 from dvelib.own.embedding_training import (
     absolute,
@@ -35,6 +35,7 @@ from dvelib.own.embedding_training import (
     need_kind,
     weights_digest,
 )
+from dvelib.own.framing import FITS, Framing, framing_of, say_outside
 from dvelib.own.landmark_file import NAMES_FILE, LandmarkFile, read_names, write_names
 from dvelib.own.predictor import EMBEDDING
 from dvelib.training.landmark_workflow import learn_landmarks
@@ -56,6 +57,9 @@ def regress_landmarks(
     out: Path | str | None = None,
     *,
     eyes: tuple[int, int] | None = None,
+    fit: str | None = None,
+    crop: int | None = None,
+    copies: int | None = None,
     device: str = "auto",
     force: bool = False,
     say: Callable[[str], None] = print,
@@ -66,9 +70,11 @@ def regress_landmarks(
     ``landmarks``: the ``landmarks.csv`` in a folder of pictures, or that folder; ``embedding``:
     the folder of a finished embedding, or the name of a pretrained one; ``out``: the
     regressor's folder, by default ``<pictures>-regressor`` beside the pictures'. ``eyes``: two
-    landmarks, counted from 0; errors are also given in percent of their distance. ``force``:
-    replace a regressor of other labels or settings in ``out``. ``choices``: epochs, batch and
-    seed; None is the default.
+    landmarks, counted from 0; errors are also given in percent of their distance. ``fit`` and
+    ``crop``: the part of a picture that is shown, None for the embedding's own (see
+    `dvelib.own.framing`); landmarks outside of it count as not set. ``copies``: warped pictures in
+    all where few are labelled, None for `COPIES`. ``force``: replace a regressor of other labels
+    or settings in ``out``. ``choices``: epochs, batch and seed; None is the default.
     Raises StudyError where there is nothing to learn from, a landmark is set on no picture, or a
     folder holds something else.
     """
@@ -80,10 +86,17 @@ def regress_landmarks(
     names = read_names(folder, file.count)
     if eyes and not (eyes[0] != eyes[1] and all(0 <= k < file.count for k in eyes)):
         raise StudyError(f"--eyes must be two different landmarks from 0 to {file.count - 1}")
-    train, test = (labelled(file, split, held.spec, say) for split in ("train", "test"))
+    framing = framing_of(held.spec, fit=fit, crop=crop)
+    others = [framing_of(held.spec, fit=f) for f in FITS]
+    say_outside(file, framing, [replace(framing, crop=others[1].crop), *others], say)
+    train, test = (labelled(file, split, framing, say) for split in ("train", "test"))
     _check(train, names, file.path)
-    spec = regressor_spec(held.folder.name, folder.name, len(train), **choices)
-    copies = -(-COPIES // len(train)) if len(train) < FEW else 1
+    shown = {
+        "data": framing.data,
+        "crop": None if framing.crop == held.spec.crop else framing.crop,
+    }
+    spec = regressor_spec(held.folder.name, folder.name, len(train), **shown, **choices)
+    copies = -(-(copies or COPIES) // len(train)) if len(train) < FEW else 1
     origin = {
         "landmarks": train.digest,
         "test_landmarks": test and test.digest,
@@ -94,14 +107,14 @@ def regress_landmarks(
     _copy_embedding(held, target / EMBEDDING)
     if (folder / NAMES_FILE).exists():
         write_names(target, names)
-    shown = f" in {copies} warped copies each" if copies > 1 else ""
-    say(f"{file.count} landmarks from {len(train)} labelled pictures{shown}, into {target}")
+    warped = f" in {copies} warped copies each" if copies > 1 else ""
+    say(f"{file.count} landmarks from {len(train)} labelled pictures{warped}, into {target}")
     # The regressor's predictions are of the test pictures, or of the training ones without any.
     trained = learn_landmarks(spec, held, train, test or train, target, copies=copies)
     if test is None:
         say(NO_ERROR)
     else:
-        report_errors(trained, test, names, eyes, say)
+        report_errors(trained, test, framing.layout, names, eyes, say)
     return trained
 
 
@@ -110,12 +123,15 @@ def regressor_spec(
     name: str,
     count: int,
     *,
+    data: str = CENTRAL,
+    crop: int | None = None,
     epochs: int | None = None,
     batch: int | None = None,
     seed: int = 0,
 ) -> RegressorSpec:
     """The specification of a regressor on so many labelled pictures.
 
+    ``data``: how they are shown, `CENTRAL` or `WHOLE`; ``crop``: None for the embedding's.
     Fewer than `FEW`: 1e-2 throughout, 50 epochs, as published for few annotations. Otherwise 150
     epochs from 1e-3 on, divided by ten at the published parts of the training (see
     `dvelib.training.schedule.published_drops`). Raises StudyError for impossible values.
@@ -128,7 +144,8 @@ def regressor_spec(
         schedule = {"learning_rate": 1e-3, "lower_rate_from": published_drops(epochs)}
     values = {
         "embedding": embedding,
-        "data": BenchmarkData(name="folder", folder=name, skip_bad=True),
+        "crop": crop,
+        "data": BenchmarkData(name=data, folder=name, skip_bad=True),
         "epochs": epochs,
         "batch": 32 if batch is None else batch,
         "seed": seed,
@@ -137,24 +154,19 @@ def regressor_spec(
 
 
 def labelled(
-    file: LandmarkFile, split: str, spec: EmbeddingSpec, say: Callable[[str], None] = print
+    file: LandmarkFile, split: str, framing: Framing, say: Callable[[str], None] = print
 ) -> FaceDataset | None:
     """The labelled pictures of a split, or None if there are none.
 
-    A landmark outside the central square of its picture counts as not set: the method sees no
-    more of a picture than that square.
+    A landmark that the network does not see counts as not set.
     """
-    marked = [f for f in file.files if f in file and file.is_test(f) == (split == "test")]
-    if not marked:
+    if not any(file.is_test(f) == (split == "test") for f in file.annotated()):
         return None
     folder = file.path.parent
-    faces = open_dataset("folder", folder, split, size=spec.size, crop=spec.crop, skip_bad=True)
+    faces = framing.open(folder, split)
     left_out(faces, say)
     points = faces.full_landmarks.copy()
-    outside = ((points < -0.5) | (points > spec.size - 0.5)).any(axis=2)
-    if outside.any():
-        say(f"left out, since they are outside the central square: {outside.sum()} landmarks")
-    points[outside] = np.nan
+    points[framing.outside(points)] = np.nan
     chosen = (~np.isnan(points[..., 0])).any(axis=1).nonzero()[0]
     if not len(chosen):
         return None

@@ -1,7 +1,8 @@
 """Prediction of landmarks for a folder of pictures (``dve predict``): a file and a sheet.
 
-The file is a ``landmarks.csv`` as read by `dvelib.data.folder`. Predictions can thus be corrected
-with ``dve annotate`` and used for training. The sheet is a picture of some of the predictions.
+The file is ``predictions.csv``, with the columns that `dvelib.data.folder` reads. ``dve annotate``
+shows predictions as starting points. They are never used for training; a corrected landmark is an
+annotation. The sheet is a picture of some of the predictions.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from PIL import Image
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
 from dvelib.common.progress import progress_bar
-from dvelib.data.folder import LANDMARKS_FILE, Folder
 from dvelib.own.embedding_training import absolute
-from dvelib.own.landmark_file import NAMES_FILE, pictures_in, write_landmarks, write_names
+from dvelib.own.landmark_file import (
+    PREDICTIONS_FILE,
+    pictures_in,
+    write_landmarks,
+    write_names,
+)
 from dvelib.own.predictor import BATCH, Predictor, read_picture
 
 __all__ = ["Predicted", "predict_folder", "sheet_path"]
@@ -32,7 +37,7 @@ TITLE = 18  # letters of a file's name above it
 class Predicted:
     """Predictions of a folder.
 
-    ``landmarks [N,A,2]`` of ``files``, in pixels of the pictures as stored; ``unreadable``: files
+    ``landmarks [N,A,2]`` of ``files``, in pixels of the upright pictures; ``unreadable``: files
     that could not be read; ``path`` of the written file; ``sheet``: its path, or None if the
     drawing package is not installed.
     """
@@ -54,7 +59,7 @@ def predict_folder(
 ) -> Predicted:
     """Predict the landmarks of every picture of a folder and write them.
 
-    ``out``: by default ``landmarks.csv`` in the folder. A sheet shows up to 48 of the pictures,
+    ``out``: by default ``predictions.csv`` in the folder. A sheet shows up to 48 of the pictures,
     evenly spaced, with their landmarks (see `sheet_path`). Pictures that cannot be read are left
     out, and their names are printed.
     Raises StudyError for a folder without readable pictures, and where a file would be overwritten
@@ -62,7 +67,7 @@ def predict_folder(
     """
     images = absolute(images)
     files = pictures_in(images)
-    path = absolute(out) if out else images / LANDMARKS_FILE
+    path = absolute(out) if out else images / PREDICTIONS_FILE
     sheet = sheet_path(path, images)
     for there in (path, sheet):
         if there.is_dir() or (there.exists() and not force):
@@ -76,8 +81,8 @@ def predict_folder(
         raise StudyError(f"{images}: none of its {len(files)} pictures can be read")
     landmarks = np.concatenate(run.landmarks)
     write_landmarks(path, run.files, landmarks)
-    if path == images / LANDMARKS_FILE and not (images / NAMES_FILE).exists():
-        write_names(images, predictor.names)
+    if path == images / PREDICTIONS_FILE:
+        write_names(path.with_suffix(".json"), predictor.names)
     say(f"{len(predictor.names)} landmarks on each of {len(run.files)} pictures, in {path}")
     if run.unreadable:
         say(f"left out because they cannot be read: {', '.join(run.unreadable)}")
@@ -86,10 +91,10 @@ def predict_folder(
 
 
 def sheet_path(path: Path, images: Path) -> Path:
-    """Path of the sheet: ``landmarks.png`` beside ``landmarks.csv``.
+    """Path of the sheet: ``predictions.png`` beside ``predictions.csv``.
 
-    If this is inside the folder of the pictures, the path is ``<folder>-landmarks.png`` beside the
-    folder instead, so that the sheet is not taken for one of the pictures.
+    If this is inside the folder of the pictures, the path is ``<folder>-predictions.png`` beside
+    the folder instead, so that the sheet is not taken for one of the pictures.
     """
     if path.is_relative_to(images):
         return images.with_name(f"{images.name}-{path.stem}.png")
@@ -128,8 +133,9 @@ class _Run:
         for (file, image), points in zip(pictures, found, strict=True):
             self.files.append(file)
             if file in self.wanted:
-                square = np.asarray(Folder().square(image, TILE, None)).transpose(2, 0, 1)
-                placed = Folder().place(points[None], np.array([image.size]), None, TILE)[0]
+                layout = self.predictor.framing.layout
+                square = np.asarray(layout.square(image, TILE, None)).transpose(2, 0, 1)
+                placed = layout.place(points[None], np.array([image.size]), None, TILE)[0]
                 self.tiles.append((file, square, placed))
 
 

@@ -5,8 +5,8 @@
     predictor = load_predictor("cats-regressor")
     landmarks = predictor("cat.jpg")        # [A,2] in pixels of that picture
 
-Convention: landmarks (x, y) in pixels of the picture as stored; pixel centres are whole numbers.
-The central square of each picture is used, as in training.
+Convention: landmarks (x, y) in pixels of the upright picture, turned as its EXIF orientation says;
+pixel centres are whole numbers. The part of a picture that is used is that of the training.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from dvelib.checkpoints.pretrained import named_folder
 from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
-from dvelib.data.folder import Folder
+from dvelib.data.pictures import BadPicture, open_rgb, upright_rgb
 from dvelib.own.embedding_training import absolute, need_kind
+from dvelib.own.framing import Framing, framing_of
 from dvelib.own.landmark_file import read_names
 from dvelib.regressor import LandmarkRegressor
 from dvelib.training.regressors import predict
 
-__all__ = ["EMBEDDING", "Predictor", "load_predictor", "read_picture", "to_picture"]
+__all__ = ["EMBEDDING", "Predictor", "load_predictor", "read_picture"]
 
 EMBEDDING = "embedding"  # subfolder of a regressor: a copy of the embedding it was trained on
 BATCH = 32  # pictures at a time
@@ -38,7 +38,8 @@ Picture = Path | str | Image.Image | np.ndarray
 
 @dataclass(frozen=True)
 class Predictor:
-    """An embedding and a landmark regressor on it; ``names``: the A names of its landmarks.
+    """An embedding and a landmark regressor on it; ``names``: the A names of its landmarks;
+    ``framing``: the part of a picture that they see.
 
     Called with a picture, it returns landmarks ``[A,2]`` float32; called with a list of N
     pictures, ``[N,A,2]``. A picture is a path, a PIL image, or a uint8 array ``[H,W,3]`` (RGB) or
@@ -48,6 +49,7 @@ class Predictor:
     embedding: Embedding
     regressor: LandmarkRegressor
     names: tuple[str, ...]
+    framing: Framing
 
     def __call__(self, pictures: Picture | Sequence[Picture]) -> np.ndarray:
         if isinstance(pictures, Picture):
@@ -60,12 +62,9 @@ class Predictor:
 
     def landmarks_of(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Landmarks ``[N,A,2]`` of RGB images, in one batch."""
-        size, crop = self.embedding.spec.size, self.embedding.spec.crop
-        squares = [np.asarray(Folder().square(image, size, None)) for image in images]
-        kept = np.stack(squares)[:, crop : size - crop, crop : size - crop]
-        maps = self.embedding(torch.from_numpy(kept).movedim(3, 1))
-        found, _ = predict(self.regressor, maps, size - 2 * crop)
-        return to_picture(found.numpy() + crop, np.array([image.size for image in images]), size)
+        maps = self.embedding(self.framing.images(images))
+        found, _ = predict(self.regressor, maps, self.framing.side)
+        return self.framing.to_pictures(found.numpy(), np.array([im.size for im in images]))
 
 
 def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
@@ -94,7 +93,9 @@ def load_predictor(folder: Path | str, device: str = "auto") -> Predictor:
             f"embedding in {held} has {embedding.spec.dimension} dimensions: train the regressor "
             f"again"
         )
-    return Predictor(embedding, regressor.network, read_names(folder, regressor.network.landmarks))
+    names = read_names(folder, regressor.network.landmarks)
+    framing = framing_of(embedding.spec, regressor.spec)
+    return Predictor(embedding, regressor.network, names, framing)
 
 
 def read_picture(picture: Picture) -> Image.Image:
@@ -108,22 +109,12 @@ def read_picture(picture: Picture) -> Image.Image:
             )
         picture = Image.fromarray(picture)
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        try:
+            return upright_rgb(picture)
+        except ValueError as error:
+            raise StudyError(f"the picture cannot be used ({error})") from None
     path = Path(picture).expanduser()
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise almost anything on a broken file
-        reason = " ".join(str(error).split()).replace(str(path), "the file")
-        raise StudyError(f"{path} cannot be read as a picture ({reason})") from None
-
-
-def to_picture(points: np.ndarray, sources: np.ndarray, size: int) -> np.ndarray:
-    """Landmarks ``[N,K,2]`` on squares of side ``size``, in pixels of the pictures as stored.
-
-    ``sources [N,2]``: widths and heights. The inverse of `dvelib.data.folder.Folder.place`.
-    """
-    side = sources.min(axis=1)
-    offset = (sources - side[:, None]) // 2
-    scale = (side / size)[:, None, None]
-    return ((points + 0.5) * scale - 0.5 + offset[:, None]).astype(np.float32)
+        return open_rgb(path, upright_rgb)
+    except BadPicture as error:
+        raise StudyError(f"{path} cannot be read as a picture ({error})") from None

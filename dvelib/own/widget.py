@@ -3,6 +3,7 @@
 The widget shows the state of `dvelib.own.annotator.Annotator` and passes clicks on to it. Buttons
 and lists can be used from the keyboard; only clicks on the picture need a pointer. The toolbar on
 the left of the picture zooms and pans. While one of its tools is active, clicks set no landmarks.
+Filled marks are labels, hollow marks are predictions. The dashed square is what the network sees.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from dvelib.common.errors import StudyError
+from dvelib.data.folder import CENTRAL
 from dvelib.own.annotator import Annotator
+from dvelib.own.framing import Framing
+from dvelib.own.sitting import Sitting
 from dvelib.plots.parts import FEW, point_colours
 
 __all__ = ["AnnotatorWidget", "annotate"]
 
+LEARN = "learn and predict"  # the button
 SIDE = 6.2  # inches of the area for a picture
 TOOLBAR = 0.45  # inches on its left for the toolbar, which covers part of the figure
 SHOWN = 1200  # pixels: larger pictures are shown reduced; clicks keep full precision
@@ -35,19 +40,28 @@ def annotate(
     folder: Path | str,
     landmarks: int | str | Sequence[str] | None = None,
     pictures: int = 20,
+    embedding: Path | str | None = None,
+    fit: str | None = None,
+    epochs: int | None = None,
 ) -> widgets.Widget:
     """A widget for annotating the pictures of a folder; make it the last line of a cell.
 
-    Arguments and errors as in `dvelib.own.annotator.Annotator`.
+    Arguments and errors as in `dvelib.own.annotator.Annotator` and `dvelib.own.sitting.Sitting`.
     """
-    return AnnotatorWidget(Annotator(folder, landmarks, pictures)).view
+    annotator = Annotator(folder, landmarks, pictures)
+    sitting = Sitting(annotator.folder, embedding, fit, pictures, epochs)
+    return AnnotatorWidget(annotator, sitting).view
 
 
 class AnnotatorWidget:
-    """The controls (all inside ``view``), connected to the annotator."""
+    """The controls (all inside ``view``), connected to the annotator.
 
-    def __init__(self, annotator: Annotator):
-        self.annotator = annotator
+    ``sitting``: what the button that learns does; None leaves the button out.
+    """
+
+    def __init__(self, annotator: Annotator, sitting: Sitting | None = None):
+        self.annotator, self.sitting = annotator, sitting
+        self.framing = sitting.framing() if sitting else Framing(CENTRAL, 1, 0)
         width = TOOLBAR + SIDE
         self.figure = Figure((width, SIDE))
         self.axis = self.figure.add_axes((TOOLBAR / width, 0, SIDE / width, 1))
@@ -77,10 +91,27 @@ class AnnotatorWidget:
             "next landmark": self._button("next landmark", lambda: a.step_landmark(1)),
             "previous landmark": self._button("previous landmark", lambda: a.step_landmark(-1)),
             "not visible": self._button("not visible", a.hide),
+            "accept predictions": self._button("accept predictions", a.accept),
             "undo": self._button("undo", a.undo),
         }
+        if self.sitting:
+            self.buttons[LEARN] = self._button(LEARN, self._learn, "success")
+        self.output = widgets.Output()
         side = widgets.VBox([self.list, *self.buttons.values(), self.test])
-        return widgets.VBox([self.where, self.what, widgets.HBox([self.canvas, side])])
+        picture = widgets.HBox([self.canvas, side])
+        return widgets.VBox([self.where, self.what, picture, self.output])
+
+    def _learn(self) -> None:
+        """Learn, predict and suggest, with progress below the picture; then the next picture."""
+        self.buttons[LEARN].disabled = True
+        self.what.value = "Learning from the labels. The progress is below the picture."
+        self.output.clear_output()
+        try:
+            with self.output:
+                self.sitting.learn()
+        finally:
+            self.buttons[LEARN].disabled = False
+        self.annotator.reload()
 
     def _button(self, text: str, act: Callable[[], None], style: str = "") -> widgets.Button:
         layout = widgets.Layout(width="16em")
@@ -147,10 +178,11 @@ class AnnotatorWidget:
         width, height = self._size
         extent = (-0.5, width - 0.5, height - 0.5, -0.5)
         self.axis.imshow(_smaller(image), extent=extent, interpolation="nearest")
-        side = min(width, height)
-        corner = ((width - side) // 2 - 0.5, (height - side) // 2 - 0.5)
-        square = Rectangle(corner, side, side, fill=False, edgecolor="white", linestyle="--")
-        self.axis.add_patch(square)
+        ends = np.array([[[-0.5, -0.5], [self.framing.side - 0.5] * 2]])
+        first, last = self.framing.to_pictures(ends, np.array([self._size]))[0].tolist()
+        sides = last[0] - first[0], last[1] - first[1]
+        seen = Rectangle(first, *sides, fill=False, edgecolor="white", linestyle="--")
+        self.axis.add_patch(seen)
         self.axis.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
         if self.canvas.toolbar is not None:
             self.canvas.toolbar.update()  # "home" means this picture
@@ -158,16 +190,19 @@ class AnnotatorWidget:
     def _show_points(self) -> None:
         for mark in self._marks:
             mark.remove()
-        points, names = self.annotator.points, self.annotator.names
+        labels, guesses = self.annotator.points, self.annotator.guesses
+        names = self.annotator.names
+        points = np.where(np.isnan(labels), guesses, labels)
         colours = point_colours(len(points))
         self._marks = []
         for k in (~np.isnan(points[:, 0])).nonzero()[0]:
+            is_guess = np.isnan(labels[k, 0])
             at_hand = k == self.annotator.landmark
             dot = self.axis.scatter(
                 *points[k],
                 s=90 if at_hand else 40,
-                color=[colours[k]],
-                edgecolor="white",
+                facecolor="none" if is_guess else [colours[k]],
+                edgecolor=[colours[k]] if is_guess else "white",
                 linewidth=2 if at_hand else 1,
                 zorder=3,
             )

@@ -6,7 +6,6 @@ of an earlier success, and so does a record that this code does not read.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -136,8 +135,6 @@ def read_if_there(path: Path) -> dict | None:
         return read_json(path)
     except FileNotFoundError:
         return None
-    except json.JSONDecodeError as error:
-        raise StudyError(f"{path} is damaged ({error}): delete it and run again") from error
 
 
 def _message(failure: dict) -> str:

@@ -13,7 +13,14 @@ import sys
 from pathlib import Path
 
 from dvelib.common.errors import StudyError
-from dvelib.common.files import FAILURE, ROOT, record_failure
+from dvelib.common.files import (
+    FAILURE,
+    record_failure,
+    remove_leftovers,
+    sync,
+    temporary_path,
+    work_folder,
+)
 from dvelib.common.progress import lines_only
 
 __all__ = ["execute", "failure_reason"]
@@ -21,8 +28,10 @@ __all__ = ["execute", "failure_reason"]
 _START_SECONDS = 300  # starting a kernel can take minutes on a busy machine
 
 
-def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path = ROOT) -> None:
-    """Execute a notebook with papermill in the folder ``cwd`` and save it as ``output``.
+def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path | None = None) -> None:
+    """Execute a notebook with papermill and save it as ``output``.
+
+    ``cwd``: the folder to execute it in (default: `dvelib.common.files.work_folder`).
 
     A parameter must be given if its default is None and its comment says "required". The
     notebook's prints appear on stderr at once.
@@ -32,12 +41,17 @@ def execute(notebook: Path, parameters: dict, output: Path, *, cwd: Path = ROOT)
     """
     notebook, output = Path(notebook).resolve(), Path(output).resolve()
     failed = output.with_name(f"{output.stem}.failed.ipynb")
-    temporary = output.with_name(f".{output.stem}.{os.getpid()}.ipynb")
+    temporary = temporary_path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(output.parent)
     try:
         _check_parameters(notebook, parameters)
-        _run(notebook, parameters, temporary, cwd)
+        _run(notebook, parameters, temporary, cwd or work_folder())
+        sync(temporary)
         os.replace(temporary, output)
+        sync(output.parent)
+    except ModuleNotFoundError:  # one of this process, not of the notebook
+        raise
     except Exception as error:
         if temporary.exists():
             os.replace(temporary, failed)

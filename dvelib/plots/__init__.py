@@ -10,6 +10,7 @@ from dvelib.plots.charts import (
     cumulative_error,
     error_bars,
     error_by_count,
+    error_by_labels,
     learning_curves,
     loss_curves,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "ending_dots",
     "error_bars",
     "error_by_count",
+    "error_by_labels",
     "error_per_landmark",
     "face_maps",
     "faces_grid",

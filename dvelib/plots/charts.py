@@ -14,7 +14,14 @@ from torch import Tensor
 
 from dvelib.plots.parts import WIDTH, as_array, chart_axes, legend_below
 
-__all__ = ["cumulative_error", "error_bars", "error_by_count", "learning_curves", "loss_curves"]
+__all__ = [
+    "cumulative_error",
+    "error_bars",
+    "error_by_count",
+    "error_by_labels",
+    "learning_curves",
+    "loss_curves",
+]
 
 _KINDS = {"paper": ("0.25", -0.13), "ours": (sns.color_palette("colorblind")[0], 0.13)}
 _DASHES = ["--", ":", "-."]
@@ -151,6 +158,32 @@ def error_by_count(frame: DataFrame) -> Figure:
     counts = sorted(frame["images"].unique())
     axis.set(xscale="log", xlabel="annotated images", ylabel="error (% of inter-ocular distance)")
     axis.set_xticks(counts, [str(n) for n in counts])
+    axis.minorticks_off()
+    legend_below(figure, axis.get_legend_handles_labels()[0])
+    return figure
+
+
+def error_by_labels(frame: DataFrame) -> Figure:
+    """Error on a user's pictures against the number of labelled ones, with intervals.
+
+    ``frame`` columns: embedding, labels, error, low and high. The colour, the mark and the line of
+    each embedding differ.
+    """
+    _need_columns("frame", frame, ("embedding", "labels", "error", "low", "high"))
+    figure, axis = _chart(WIDTH * 0.8, 4.2)
+    names = frame["embedding"].unique()
+    colours = sns.color_palette("colorblind", len(names))
+    for i, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        mark, dash = "os^Dv"[i % 5], ["-", *_DASHES][i % 4]
+        rows = frame[frame["embedding"] == name].sort_values("labels")
+        error = rows["error"].to_numpy()
+        ends = [error - rows["low"].to_numpy(), rows["high"].to_numpy() - error]
+        style = {"color": colour, "marker": mark, "linestyle": dash, "capsize": 3}
+        axis.errorbar(rows["labels"], error, yerr=np.maximum(ends, 0), label=name, **style)
+    counts = sorted(frame["labels"].unique())
+    axis.set(xscale="log", xlabel="labelled pictures", ylabel="error (% of the square's side)")
+    axis.set_xticks(counts, [str(n) for n in counts])
+    axis.set_ylim(bottom=0)
     axis.minorticks_off()
     legend_below(figure, axis.get_legend_handles_labels()[0])
     return figure

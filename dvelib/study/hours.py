@@ -14,7 +14,6 @@ from dvelib.checkpoints.storage import finished
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import atomic_path
-from dvelib.common.markup import fill
 from dvelib.data import SYNTHETIC, FaceDataset
 from dvelib.data.known import LAYOUTS
 from dvelib.data.places import ARCHIVES, folder_of
@@ -28,6 +27,7 @@ __all__ = [
     "measured_rates",
     "missing_data",
     "plan_lines",
+    "training_steps",
     "write_missing_page",
 ]
 
@@ -78,13 +78,14 @@ def plan_lines(study: Study, rates: dict[str, float] | None = None) -> Iterator[
 def _embedding_line(study: Study, name: str, rates: dict[str, float] | None) -> str:
     spec = study.embeddings[name]
     state = "trained" if finished(study.embedding_folder(name)) else "to train"
-    steps, images = _steps(study, spec)
+    steps, images = training_steps(study, spec)
     text = f"{name}: {spec.label}, {images} images of {spec.data.name}, {steps:,} steps of "
     text += f"{spec.batch} pairs, {state}"
     return text + (f", {_hours(study, name, rates):.2f} hours" if rates else "")
 
 
-def _steps(study: Study, spec: EmbeddingSpec) -> tuple[int, str]:
+def training_steps(study: Study, spec: EmbeddingSpec) -> tuple[int, str]:
+    """Steps of a training, and how many images it has, to read."""
     images = image_count(spec.data, "train", study.data_root)
     if spec.steps is not None:
         return spec.steps, "unknown" if images is None else f"{images:,}"
@@ -93,7 +94,7 @@ def _steps(study: Study, spec: EmbeddingSpec) -> tuple[int, str]:
 
 def _hours(study: Study, name: str, rates: dict[str, float]) -> float:
     spec = study.embeddings[name]
-    steps, _ = _steps(study, spec)
+    steps, _ = training_steps(study, spec)
     if name in study.earlier:
         steps -= study.embeddings[study.earlier[name]].steps
     return steps * spec.batch / rates[name] / 3600
@@ -178,6 +179,8 @@ def missing_data(study: Study) -> list[dict[str, str]]:
 
 def write_missing_page(study: Study) -> Path:
     """A page in place of the study's index that says what is missing and how to get it."""
+    from dvelib.common.markup import fill  # planning needs no Jinja
+
     path = study.outputs / "site" / "missing.html"
     page = fill(
         "missing",

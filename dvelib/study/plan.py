@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec, RegressorSpec, read_yaml
 from dvelib.common.digest import code_digest, notebook_digest
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
+from dvelib.common.files import ROOT, outputs_folder
 from dvelib.data import SYNTHETIC, FaceDataset, dataset_digest, open_dataset
 from dvelib.data.places import folder_of
 from dvelib.describers.catalogue import known_digest
@@ -27,9 +31,11 @@ from dvelib.paper.numbers import published_experiments
 from dvelib.study.profiles import ProfileSpec, RowSpec, TableSpec
 from dvelib.training.versions import METHOD_VERSIONS
 
-__all__ = ["Row", "Study", "open_data"]
+__all__ = ["NOTEBOOKS", "PARAMS", "Row", "Study", "open_data"]
 
+PARAMS = ROOT / "params"
 NOTEBOOKS = ROOT / "notebooks"
+T = TypeVar("T", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Study:
     tables: dict[str, TableSpec]
     data_root: Path | None
     outputs: Path
+    own_params: Path
     missing: dict[DataSpec, str] | None = None
     embeddings: dict[str, EmbeddingSpec] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
@@ -69,7 +76,7 @@ class Study:
         profile: str,
         data_root: Path | str | None = None,
         *,
-        params: Path = ROOT / "params",
+        params: Path | str | None = None,
         outputs: Path | str | None = None,
         without_data: bool = False,
         also: str | None = None,
@@ -77,17 +84,22 @@ class Study:
         """Read and check a profile and its tables, and look up the data they need.
 
         ``also``: a table that is read, too, where the profile does not list it.
+        ``outputs``: the folder of all results (default: `dvelib.common.files.outputs_folder`).
+        ``params``: the folder of the user's own parameter files (default: the environment's
+        ``DVE_PARAMS``, or else ``params`` beside ``outputs``). A file that is not there is read
+        from those that come along.
         ``without_data``: what is wrong with a dataset is noted in ``missing``, and names of
         embeddings and regressors are not those they will have.
         Raises StudyError, one sentence, for anything wrong in the files or missing on disk.
         """
-        spec = read_yaml(ProfileSpec, params / "profiles" / f"{profile}.yaml")
+        outputs = Path(outputs).expanduser().resolve() if outputs else outputs_folder()
+        own = Path(params or os.environ.get("DVE_PARAMS") or outputs.parent / "params").resolve()
+        spec = _read(ProfileSpec, own, f"profiles/{profile}.yaml")
         names = dict.fromkeys([*spec.tables, *([also] if also else [])])
-        tables = {name: read_yaml(TableSpec, params / f"{name}.yaml") for name in names}
+        tables = {name: _read(TableSpec, own, f"{name}.yaml") for name in names}
         root = Path(data_root).expanduser().resolve() if data_root else None
-        outputs = Path(outputs).expanduser().resolve() if outputs else ROOT / "outputs"
         missing = {} if without_data else None
-        study = cls(profile, spec, tables, root, outputs / profile, missing)
+        study = cls(profile, spec, tables, root, outputs / profile, own, missing)
         study.data_digest(spec.matching.data, "test")
         for name, table in tables.items():
             study._check_needs(name, table)
@@ -302,6 +314,10 @@ class Study:
         return open_data(
             data, split, self.data_root, size=spec.size, crop=spec.crop, stand_in=stand_in
         )
+
+
+def _read(model: type[T], own: Path, name: str) -> T:
+    return read_yaml(model, own / name, PARAMS / name)
 
 
 def _version(method: str) -> str:

@@ -9,7 +9,6 @@ inter-ocular distance. ``measure`` always names one of the table's `Measure` ent
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
@@ -238,13 +237,8 @@ def read_results(path: Path) -> TableResults:
     Raises StudyError, one sentence, for a damaged file and for one of another schema version;
     FileNotFoundError where there is none.
     """
-    try:
-        values = read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(
-            f"{path} is damaged ({error}): delete it and run the table again"
-        ) from None
-    version = values.get("schema_version", 1) if isinstance(values, dict) else None
+    values = read_json(path, "delete it and run the table again")
+    version = values.get("schema_version", 1)
     if version is not None and version != SCHEMA_VERSION:
         raise StudyError(
             f"{path} has schema version {version}, and this code reads version {SCHEMA_VERSION}: "

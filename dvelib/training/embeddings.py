@@ -24,7 +24,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 from dvelib.augment import denormalise
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.provenance import provenance
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding
@@ -75,7 +75,7 @@ def train(
     with distributed.session(device) as device, FileLock(distributed.lock_path(folder)):
         distributed.on_first_rank(storage.claim, folder, spec)
         if earlier is not None and not storage.finished(folder):
-            distributed.on_first_rank(storage.copy_checkpoint, earlier, folder)
+            distributed.on_first_rank(resuming.copy_checkpoint, earlier, folder)
         distributed.barrier()  # every rank finds the same checkpoint
         if not storage.finished(folder):
             _train(spec, dataset, folder, initial_network(spec, parent), device, proceed)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming
 from dvelib.common.errors import StudyError
 from dvelib.common.progress import progress_bar
 from dvelib.training import distributed
@@ -144,13 +144,21 @@ class Loop:
             "seconds": self.seconds,
             "history": self.history,
         }
-        distributed.on_first_rank(storage.save_checkpoint, self.folder, state)
+        distributed.on_first_rank(resuming.save_checkpoint, self.folder, state)
 
     def _restore(self) -> None:
-        state = storage.load_checkpoint(self.folder, self.device)
+        """Take over the last whole checkpoint; raises StudyError where it does not fit."""
+        state = resuming.load_checkpoint(self.folder, self.device)
         if state is None:
             return
-        for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.history = [tuple(row) for row in state["history"]]
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state["parts"][name])
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            self.history = [tuple(row) for row in state["history"]]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise StudyError(
+                f"the checkpoint in {self.folder} does not fit {self.title} ({reason}): delete it "
+                f"to start from the first step"
+            ) from None

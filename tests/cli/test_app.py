@@ -55,8 +55,10 @@ def test_the_commands_are_these():
         "regress study",
         "site",
         "study",
+        "suggest",
         "train images",
         "train study",
+        "unpack",
     ]
 
 
@@ -140,3 +142,11 @@ def test_the_exit_status_is_the_commands(monkeypatch, capsys):
         entry_point()
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("dve: there is no parameter file")
+
+
+@pytest.mark.parametrize("command", ["plan --profile smoke", "describers"])
+def test_a_reader_that_closes_the_output_is_no_error(command):
+    program = f"set -o pipefail; {sys.executable} -m dvelib.cli {command} | head -n 1"
+    result = subprocess.run(["bash", "-c", program], capture_output=True, text=True)
+    # All of the output may fit into the pipe before it is closed.
+    assert result.returncode in (0, 141) and result.stderr == ""

@@ -48,7 +48,7 @@ def test_every_choice_reaches_the_training(tmp_path, dve, monkeypatch):
 
     monkeypatch.setattr(embedding_training, "train_embedding", record)
     words = "--out o --parent p --architecture hourglass --dimension 1 --size 2 --crop 3 --steps 4"
-    more = "--batch 5 --seed 6 --device cuda --force --recipe published"
+    more = "--batch 5 --seed 6 --device cuda --force --recipe published --fit whole"
     assert dve("train", "images", "pictures", *words.split(), *more.split())[0] == 0
     assert [str(place) for place in given.pop("places")] == ["pictures", "o"]
     assert str(given.pop("parent")) == "p" and given.pop("say")
@@ -56,6 +56,7 @@ def test_every_choice_reaches_the_training(tmp_path, dve, monkeypatch):
         "recipe": "published",
         "architecture": "hourglass",
         "dimension": 1,
+        "fit": "whole",
         "size": 2,
         "crop": 3,
         "steps": 4,

@@ -112,7 +112,7 @@ def test_study_hands_over_to_the_workflow(dve, monkeypatch, cores):
     status, _, _ = dve("study", "--profile", "smoke", "--cores", cores)
     assert status == 7
     [(study, *rest)] = handed
-    assert (study.name, rest) == ("smoke", [cores, []])
+    assert (study.name, rest) == ("smoke", [cores, [], None])
 
 
 def test_what_follows_two_dashes_goes_to_snakemake(dve, monkeypatch):

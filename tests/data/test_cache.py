@@ -1,5 +1,6 @@
 """Decoding once: what is opened again is not decoded again, and what changed is."""
 
+import errno
 import os
 import shutil
 
@@ -31,7 +32,9 @@ def folder(tmp_path):
 def decoded(monkeypatch):
     """Counts the images that are decoded."""
     calls, real = [], Image.open
-    monkeypatch.setattr(Image, "open", lambda path: calls.append(path.name) or real(path))
+    monkeypatch.setattr(
+        Image, "open", lambda path, **how: calls.append(path.name) or real(path, **how)
+    )
     return calls
 
 
@@ -156,4 +159,52 @@ def test_a_cache_that_cannot_be_made_is_named(folder, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DVE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(StudyError, match="cache folder .*/file/cache cannot be made .*: set DVE_C"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("how", ["empty", "changed", "gone", "folder"])
+@pytest.mark.parametrize("name", ["images.npy", "sources.npz", "full"])
+def test_damaged_pixels_are_decoded_again(folder, decoded, name, how, capsys):
+    before = np.array(opened(folder).images)
+    (path,) = cache_folder().glob(f"images/*/{name}")
+    data = path.read_bytes()
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how != "gone":
+        path.write_bytes(data[:-9] + b"123456789" if how == "changed" else b"")
+    np.testing.assert_array_equal(opened(folder).images, before)
+    assert len(decoded) == 10
+    if name != "full" or how != "gone":
+        assert "is damaged: its files are made again" in capsys.readouterr().err
+    assert len(opened(folder)) == 5 and len(decoded) == 10
+
+
+def test_a_changed_file_is_seen_though_its_size_and_time_are_the_old(folder):
+    before, status = digest(folder), (folder / "1.png").stat()
+    data = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes((folder / "2.png").read_bytes().ljust(len(data))[: len(data)])
+    os.utime(folder / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (folder / "1.png").stat().st_mtime_ns == status.st_mtime_ns
+    assert digest(folder) != before
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EIO, "Input/output error")])
+def test_short_memory_and_a_failing_disk_do_not_make_a_picture_bad(folder, monkeypatch, error):
+    def fails(*_, **__):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", fails)
+        with pytest.raises(StudyError, match="run again"):
+            opened(folder, skip_bad=True)
+    assert len(opened(folder)) == 5
+
+
+def test_a_full_disk_is_named(folder, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StudyError, match="cannot be written .No space left on device.: free disk"):
         opened(folder)

@@ -204,3 +204,22 @@ def test_a_landmarks_file_that_is_no_table_is_named(folder, content):
     message = refusal(folder)
     assert message.startswith(f"{path} cannot be read as a table (")
     assert message.endswith("(split and identity may be left out)")
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 60), (90, 60), (60, 101), (33, 80)])
+def test_whole_pictures_lose_nothing_and_get_black_bars(folder, width, height):
+    for name, dot in (("a.png", (1, 1)), ("b.png", (width - 2, height - 2))):
+        draw(folder / name, width, height, dot)
+    label(folder, "file,x0,y0", "a.png,1,1", f"b.png,{width - 2},{height - 2}")
+    faces = open_dataset("folder-whole", folder, "train", size=max(width, height))
+    for image, (x, y) in zip(faces.images, faces.landmarks[:, 0].round().astype(int), strict=True):
+        assert (image[:, y, x] == 255).all()
+        assert (image == 0).all(axis=0).sum() == max(width, height) ** 2 - width * height
+
+
+def test_predictions_are_no_annotations(labelled):
+    label(labelled, "file,source,doubt,x0,y0", "a.png,predicted,0.5,1,2", "b.png,person,,3,4")
+    points = opened(labelled, size=40).landmarks[:2, 0]
+    np.testing.assert_array_equal(points, [[np.nan, np.nan], [3, 4]])
+    label(labelled, "file,source,x0,y0", "a.png,me,1,2")
+    assert "the source of a.png must be person or predicted, found 'me'" in refusal(labelled)

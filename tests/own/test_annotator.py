@@ -266,7 +266,7 @@ def test_the_command_leaves_a_notebook_and_opens_it(folder, monkeypatch, capsys)
     assert opened == [(sys.executable, [sys.executable, "-m", "jupyterlab", str(path)])]
     cells = ["".join(c["source"]) for c in json.loads(path.read_text())["cells"]]
     [filled] = [c for c in cells if c.startswith("# Parameters")]
-    expected = {"folder": str(folder), "landmarks": ["tip", "tail"], "pictures": 4}
+    expected = {"folder": str(folder), "landmarks": ["tip", "tail"], "pictures": 4, "fit": None}
     found = {}
     exec(filled, found)
     assert {key: found[key] for key in expected} == expected

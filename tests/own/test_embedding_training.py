@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from filelock import FileLock
 
 from dvelib import StudyError
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
@@ -81,6 +82,8 @@ def test_a_folder_of_other_pictures_or_settings_is_kept_unless_forced(place, ref
     shorter = TINY | {"steps": 2}
     assert "was made with other steps: choose another --out" in refused(things, **shorter)
     before = load_embedding(place / "things-embedding").provenance["steps"]
+    with FileLock(things.with_name("things-embedding") / ".lock"):
+        assert "another run trains in" in refused(things, **shorter, force=True)
     train_embedding(things, **shorter, force=True, **QUIET)
     assert (before, load_embedding(place / "things-embedding").provenance["steps"]) == (3, 2)
 

@@ -9,6 +9,7 @@ from dvelib.own.landmark_file import (
     LandmarkFile,
     pictures_in,
     read_names,
+    read_predictions,
     write_landmarks,
     write_names,
 )
@@ -126,12 +127,40 @@ def test_missing_and_bad_files_are_study_errors(folder, tmp_path):
         LandmarkFile(tmp_path / "empty", 1)
 
 
-def test_predictions_are_written_as_the_folder_dataset_reads_them(folder):
-    points = np.array([[[1.234, 2], [np.nan, np.nan]], [[3, 4], [5, -6.5]]])
-    write_landmarks(folder / "landmarks.csv", ["p00.png", "p05.png"], points)
-    assert text(folder) == "file,x0,y0,x1,y1\np00.png,1.23,2.00,,\np05.png,3.00,4.00,5.00,-6.50\n"
+POINTS = np.array([[[1.234, 2], [np.nan, np.nan]], [[3, 4], [5, -6.5]]])
+
+
+@pytest.mark.parametrize("doubt", [None, [0.5, 12.0]])
+def test_predictions_are_read_as_they_were_written(folder, doubt):
+    write_landmarks(folder / "predictions.csv", ["p00.png", "p05.png"], POINTS, doubt)
+    found = read_predictions(folder, 2)
+    np.testing.assert_allclose(found.points["p05.png"], POINTS[1])
+    np.testing.assert_allclose(found.points["p00.png"], POINTS[0], atol=0.005)
+    assert list(found.doubt.values()) == (doubt or [])
+    assert read_predictions(folder, 3).points == {}
+
+
+def test_predictions_among_the_landmarks_are_no_annotations(folder):
+    write_landmarks(folder / "landmarks.csv", ["p00.png", "p05.png"], POINTS)
+    assert np.isnan(open_dataset("folder", folder, "train", size=60).landmarks).all()
     file = LandmarkFile(folder)
-    np.testing.assert_allclose(file.points("p05.png"), points[1])
+    assert file.annotated() == () and np.isnan(file.points("p05.png")).all()
+    np.testing.assert_array_equal(read_predictions(folder, 2).points["p05.png"], POINTS[1])
+    file.set_point("p05.png", 1, (7, 8))
+    assert text(folder).splitlines()[-1] == "p05.png,person,,,7.00,8.00"
+    assert LandmarkFile(folder).annotated() == ("p05.png",)
+
+
+def test_predictions_of_other_landmarks_are_set_aside(folder):
+    write_landmarks(folder / "landmarks.csv", ["p00.png", "p05.png"], POINTS)
+    held = text(folder)
+    file = LandmarkFile(folder, 1)
+    assert (folder / "predictions.csv").read_text() == held
+    file.set_point("p05.png", 0, (7, 8))
+    assert text(folder) == "file,split,x0,y0\np05.png,train,7.00,8.00\n"
+    write_landmarks(folder / "landmarks.csv", ["p00.png", "p05.png"], POINTS)
+    with pytest.raises(StudyError, match="both hold predictions and no annotations: delete one"):
+        LandmarkFile(folder, 3)
 
 
 def test_names_are_kept_in_a_file_beside(folder):

@@ -114,8 +114,13 @@ def test_a_landmark_the_method_cannot_see_is_left_out(place):
     path = place / "things" / "landmarks.csv"
     path.write_text(path.read_text() + "p03.png,train,1,30,40,30,,\n")  # 80 x 60
     _, said = regress(place)
-    assert said[0] == "left out, since they are outside the central square: 1 landmarks"
+    assert said[0] == (
+        "1 of 17 labels (6 %) are outside what the network sees (the central square without 8 % on "
+        "each side) and count as not set: in p03.png; with --fit whole it would be 0"
+    )
     assert "from 4 labelled pictures" in said[1]
+    _, said = regress(place, fit="whole", out=place / "whole")
+    assert said[0].startswith("3 landmarks from 4 labelled pictures")
 
 
 def test_what_cannot_be_learned_is_said_in_a_sentence(place, tmp_path):

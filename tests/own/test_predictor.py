@@ -12,14 +12,15 @@ from PIL import Image
 from dvelib import StudyError
 from dvelib.cli import main
 from dvelib.data import open_dataset
-from dvelib.data.folder import Folder
+from dvelib.data.folder import CENTRAL, FOLDERS
 from dvelib.own import landmark_learning, predictions, predictor
 from dvelib.own.annotator import Annotator
 from dvelib.own.embedding_training import train_embedding
-from dvelib.own.landmark_file import LandmarkFile, write_names
+from dvelib.own.framing import Framing
+from dvelib.own.landmark_file import LandmarkFile, read_predictions, write_names
 from dvelib.own.landmark_learning import regress_landmarks
 from dvelib.own.predictions import predict_folder, sheet_path
-from dvelib.own.predictor import Predictor, load_predictor, to_picture
+from dvelib.own.predictor import Predictor, load_predictor
 from dvelib.training.regressors import predict_dataset
 from tests.own.pictures import draw_folder, label
 
@@ -56,11 +57,13 @@ def found(made):
 
 @pytest.mark.parametrize("sources", [[(60, 60)], [(90, 61), (61, 90)], [(33, 80), (1234, 777)]])
 @pytest.mark.parametrize("size", [24, 100])
-def test_to_picture_inverts_the_placement_on_the_square(sources, size):
+@pytest.mark.parametrize("layout", FOLDERS)
+def test_points_go_to_the_square_and_back(sources, size, layout):
     sources = np.array(sources)
     points = np.random.default_rng(0).uniform(-10, 100, (len(sources), 5, 2))
-    there = Folder().place(points, sources, None, size)
-    np.testing.assert_allclose(to_picture(there, sources, size), points, atol=1e-4)
+    there = FOLDERS[layout].place(points, sources, None, size)
+    back = Framing(layout, size, 3).to_pictures(there - 3, sources)
+    np.testing.assert_allclose(back, points, atol=1e-4)
 
 
 def test_a_prediction_is_what_the_dataset_gives(made, found):
@@ -68,7 +71,8 @@ def test_a_prediction_is_what_the_dataset_gives(made, found):
     square = predict_dataset(found.embedding, found.regressor, faces)
     landmarks = found([made / "things" / file for file in faces.files])
     sources = np.array([Image.open(made / "things" / file).size for file in faces.files])
-    np.testing.assert_allclose(landmarks, to_picture(square + 2, sources, 24), atol=1e-3)
+    expected = Framing(CENTRAL, 24, 2).to_pictures(square, sources)
+    np.testing.assert_allclose(landmarks, expected, atol=1e-3)
     assert found.names == ("red", "green", "blue")
 
 
@@ -130,18 +134,24 @@ def test_predictions_of_a_folder_can_be_annotated_further(place, found, capsys):
     command = ["predict", "--images", images, "--regressor", place / "things-regressor"]
     assert main([*map(str, command), "--device", "cpu"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"3 landmarks on each of 7 pictures, in {images / 'landmarks.csv'}",
+        f"3 landmarks on each of 7 pictures, in {images / 'predictions.csv'}",
         "left out because they cannot be read: broken.png",
-        f"7 pictures with their landmarks, in {place / 'things-landmarks.png'}",
+        f"7 pictures with their landmarks, in {place / 'things-predictions.png'}",
     ]
-    file = LandmarkFile(images)
+    predicted = read_predictions(images, 3).points
     for name in (f"p{i:02}.png" for i in range(7)):
-        np.testing.assert_allclose(file.points(name), found(images / name), atol=0.006)
-    assert "broken.png" not in file
-    with Image.open(place / "things-landmarks.png") as sheet:
+        np.testing.assert_allclose(predicted[name], found(images / name), atol=0.006)
+    assert "broken.png" not in predicted
+    with Image.open(place / "things-predictions.png") as sheet:
         assert sheet.size[0] > 300
+    (images / "broken.png").unlink()
     annotator = Annotator(images)
     assert annotator.names == ("red", "green", "blue")
+    np.testing.assert_array_equal(annotator.guesses, predicted[annotator.name])
+    assert np.isnan(annotator.points).all()
+    other = Annotator(images, ["tip", "tail"])  # other landmarks than the predicted ones
+    assert np.isnan(other.guesses).all() and other.names == ("tip", "tail")
+    assert not (images / "landmarks.csv").exists()
 
 
 def test_nothing_is_overwritten_without_force(place, capsys):
@@ -159,14 +169,14 @@ def test_nothing_is_overwritten_without_force(place, capsys):
             there.unlink()
     assert not out.exists()
     assert main([*command, "--force"]) == 0
-    assert out.read_text().startswith("file,x0,y0,x1,y1,x2,y2\np00.png,")
+    assert out.read_text().startswith("file,source,x0,y0,x1,y1,x2,y2\np00.png,predicted,")
 
 
 def test_the_sheet_is_never_one_of_the_pictures(tmp_path):
     images = tmp_path / "things"
     assert sheet_path(tmp_path / "found.csv", images) == tmp_path / "found.png"
-    for inside in (images / "landmarks.csv", images / "deep" / "landmarks.csv"):
-        assert sheet_path(inside, images) == tmp_path / "things-landmarks.png"
+    for inside in (images / "predictions.csv", images / "deep" / "predictions.csv"):
+        assert sheet_path(inside, images) == tmp_path / "things-predictions.png"
 
 
 def test_a_sheet_shows_so_many_pictures_evenly_spaced(place, found, monkeypatch):
@@ -193,7 +203,7 @@ def test_a_folder_of_broken_pictures_is_a_study_error(found, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"nothing")
     with pytest.raises(StudyError, match="none of its 1 pictures can be read"):
         predict_folder(found, tmp_path)
-    assert not (tmp_path / "landmarks.csv").exists()
+    assert not (tmp_path / "predictions.csv").exists()
 
 
 def test_predictions_can_be_corrected_and_read_again_exactly(made, place, monkeypatch):
@@ -207,7 +217,7 @@ def test_predictions_can_be_corrected_and_read_again_exactly(made, place, monkey
         squares = []
         for name in (next(names) for _ in range(len(maps))):
             source = np.array([Image.open(images / name).size])
-            squares.append(Folder().place(truth[name][None], source, None, 24)[0] - 2)
+            squares.append(FOLDERS[CENTRAL].place(truth[name][None], source, None, 24)[0] - 2)
         return torch.from_numpy(np.stack(squares)), None
 
     monkeypatch.setattr(predictor, "predict", knowing)
@@ -218,12 +228,18 @@ def test_predictions_can_be_corrected_and_read_again_exactly(made, place, monkey
         def __call__(self, images):
             return images
 
-    stub = Predictor(Unchanged(), None, ("red", "green", "blue"))
+    names_of = ("red", "green", "blue")
+    stub = Predictor(Unchanged(), None, names_of, Framing(CENTRAL, 24, 2))
     predict_folder(stub, images, say=lambda text: None)
     annotator = Annotator(images)
     for i, name in enumerate(annotator.order):
         annotator.show(i)
-        np.testing.assert_allclose(annotator.points, truth[name], atol=0.0051)
+        np.testing.assert_allclose(annotator.guesses, truth[name], atol=0.0051)
     annotator.choose(0)
     annotator.place(1.5, 2.5)
-    np.testing.assert_array_equal(LandmarkFile(images).points(annotator.name)[0], [1.5, 2.5])
+    labels = LandmarkFile(images).points(annotator.name)
+    np.testing.assert_array_equal(labels[0], [1.5, 2.5])
+    assert np.isnan(labels[1:]).all()  # what was predicted is no annotation
+    annotator.accept()
+    labels = LandmarkFile(images).points(annotator.name)
+    np.testing.assert_allclose(labels[1:], truth[annotator.name][1:], atol=0.0051)

@@ -76,6 +76,15 @@ class TestTable:
         with pytest.raises(ValueError, match="shape of the frame"):
             display.show_table(frame, "Errors", highlight=frame.iloc[:1])
 
+    def test_rows_without_measurements_are_folded_away(self, displayed):
+        frame = pd.DataFrame({"paper": [1.0, 2.0], "ours": [3.0, None]}, index=["x", "y"])
+        display.show_table(frame, "Errors", folded=["y"])
+        page = parse(displayed[0]["text/html"])
+        assert page.summary.text == "1 row that this profile does not run"
+        shown, folded = page.find_all("table")
+        assert [th.text for th in shown.select("tbody th")] == ["x"]
+        assert [th.text for th in folded.select("thead th, tbody th")] == ["paper", "y"]
+
     def test_counts_with_a_gap_stay_whole(self):
         frame = pd.DataFrame({"seeds": [3, None], "spread": None}, index=["a", "b"])
         for typed in (frame, frame.astype(object)):

@@ -7,6 +7,7 @@ from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
 from dvelib.study.plan import Study
 from dvelib.training import versions
+from tests.tiny_study import TABLE, write_tiny_study
 
 PARAMS = ROOT / "params"
 
@@ -196,3 +197,14 @@ def test_table_digests_change_with_what_a_table_shows(params):
     assert Study.load("smoke").table_digest("learned_embeddings") == before
     changed = Study.load("smoke", params=params(matching={"data": {"name": "synthetic"}}))
     assert changed.table_digest("learned_embeddings") != before
+
+
+def test_own_parameter_files_lie_beside_the_results(tmp_path):
+    write_tiny_study(tmp_path / "params")
+    study = Study.load("tiny", outputs=tmp_path / "results")
+    assert study.profile.title == "Tiny study" and len(study.rows[TABLE]) == 1
+    assert len(Study.load("smoke", outputs=tmp_path / "results").rows[TABLE]) == 1
+    with pytest.raises(StudyError, match="are: faces, paper, quick, recipes, smoke, tiny$"):
+        Study.load("nope", outputs=tmp_path / "results")
+    with pytest.raises(StudyError, match="no parameter file"):
+        Study.load("tiny", outputs=tmp_path / "elsewhere" / "results")

@@ -1,5 +1,7 @@
 """What every table says of its rows, effects and intervals."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +40,7 @@ class Table(StudyTable):
 
     unit, test_units = "px", "image pairs"
     statistics = test_faces = None
+    spec = SimpleNamespace(compares=("exchange",))
 
     def __init__(self, seeds=1):
         self.statistics = Statistics(seeds)
@@ -74,22 +77,19 @@ def test_all_effects_are_recorded_also_those_that_were_not_measured():
     assert {line.published for line in effects if line.compares == "baseline"} == {None}
 
 
-def test_a_frame_of_effects_has_those_measured():
-    frame = Table().effects_of("exchange", "different")
-    assert frame.to_dict("records") == [
-        {
-            "embedding": "SmallNet 3-d",
-            "dimension": 3,
-            "measure": "different",
-            "without": 6.0,
-            "with": 5.0,
-            "effect": 1.0,
-            "low": 1.0,
-            "high": 1.0,
-        }
+def test_the_page_shows_the_effects_that_its_parameters_name():
+    frame = Table().shown_effects
+    assert frame.index.tolist() == [
+        ("exchange", "SmallNet 3-d", "same"),
+        ("exchange", "SmallNet 3-d", "different"),
     ]
-    assert list(Table().effects_of("exchange")["measure"]) == ["same", "different"]
-    assert Table().effects_of("finetuned").empty
+    assert frame.loc[("exchange", "SmallNet 3-d", "different")].to_dict() == {
+        "before": 6.0,
+        "after": 5.0,
+        "effect": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+    }
 
 
 def test_seeds_count_in_an_effect_and_its_interval():
@@ -99,10 +99,17 @@ def test_seeds_count_in_an_effect_and_its_interval():
     assert line.measured.low < -0.5 and line.measured.high > 0.5
 
 
-def test_twins_differ_by_one_thing_and_both_have_results():
-    ((without, with_exchange),) = Table().row_twins("exchange")
-    assert (without.label, with_exchange.label) == tuple(ERRORS)
-    assert Table().row_twins("finetuned") == []
+def test_examples_are_of_the_rows_that_the_page_compares():
+    table = Table()
+    (effect,) = table.main_effects("same")
+    assert (effect.first, effect.second) == table.example_rows == tuple(ERRORS)
+    table.spec = SimpleNamespace(compares=("finetuned",))
+    assert table.main_effects("same") == [] and table.shown_effects.empty
+    assert table.example_rows == tuple(ERRORS)  # the first and the last row
+
+
+def test_rows_that_the_profile_does_not_run_are_named():
+    assert Table().not_run == ["SmallNet 16-d without exchange", "SmallNet 16-d with exchange"]
 
 
 def test_an_interval_says_what_it_rests_on():
@@ -113,5 +120,13 @@ def test_an_interval_says_what_it_rests_on():
 
 
 def test_an_unknown_table_is_an_error_that_names_the_known_ones():
-    with pytest.raises(StudyError, match="smoke has no table 'none'; it has learned_embeddings"):
+    with pytest.raises(StudyError, match="no parameter file .*none.yaml; the existing ones are: "):
         MatchingTable("none", "smoke")
+
+
+def test_a_table_runs_under_a_profile_that_does_not_list_it(tmp_path):
+    table = MatchingTable("recipes", "smoke", outputs=tmp_path)
+    assert "recipes" not in table.study.profile.tables
+    specs = [table.study.embeddings[row.embeddings[0]] for row in table.rows_with_results]
+    assert [row.spec.recipe for row in table.rows_with_results] == list(table.spec.recipes)
+    assert all(spec.steps <= 3 for spec in specs)

@@ -11,9 +11,15 @@ from dvelib.common.files import ROOT
 from dvelib.evaluation.matching_errors import COSINE, PROTOCOLS, SETTINGS
 from dvelib.study.plan import Row
 from dvelib.study.profiles import RowSpec, TableSpec
-from dvelib.tables.effects import effects_frame, measure_effect, product_effects, row_pairs
+from dvelib.tables.effects import (
+    change_text,
+    effects_frame,
+    measure_effect,
+    product_effects,
+    row_pairs,
+)
 from dvelib.tables.matching_statistics import MatchingStatistics
-from dvelib.tables.results import EffectNumbers
+from dvelib.tables.results import Effect, EffectNumbers
 
 
 def pairs_of(name):
@@ -90,5 +96,34 @@ def test_raw_products_beside_cosine():
     effects = product_effects(rows, statistics)
     assert [(e.shared, e.measure) for e in effects] == [(i, s) for i in "AB" for s in SETTINGS]
     assert [e.measured and e.measured.effect for e in effects] == [2, 2, None, None]
-    lines = effects_frame(effects, {"A": 3, "B": 16}, "products", SETTINGS)
-    assert list(lines.columns[3:6]) == ["raw", "cosine", "effect"] and len(lines) == 2
+    frame = effects_frame(effects, rows, ["products"])
+    assert frame.index.tolist() == [("cosine in place of raw products", "A", s) for s in SETTINGS]
+    assert frame["before"].tolist() == [4, 4] and frame["after"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("compares", "text"),
+    [
+        ("exchange", "exchange"),
+        ("dimension", "going from 3 to 16 dimensions"),
+        ("annotations", "going from 1 to 5 annotated images"),
+        ("embedding", "SmallNet 16-d with exchange as the embedding"),
+    ],
+)
+def test_a_change_is_named_by_what_its_rows_differ_in(compares, text):
+    specs = [
+        RowSpec(architecture="smallnet", dimension=d, exchange=True, annotations=n)
+        for d, n in ((3, 1), (16, 5))
+    ]
+    rows = {spec.label: Row(spec, spec.label, {}, ()) for spec in specs}
+    first, second = rows
+    effect = Effect(
+        compares=compares,
+        measure="iod",
+        first=first,
+        second=second,
+        shared=first,
+        published=None,
+        measured=None,
+    )
+    assert change_text(effect, rows) == text

@@ -13,6 +13,8 @@ from dvelib.tables import landmark_views, matching_views
 from dvelib.tables.landmark_statistics import LandmarkStatistics
 from dvelib.tables.matching_statistics import MatchingStatistics
 from dvelib.tables.measures import FEW_LANDMARK_ERROR
+from dvelib.tables.results import Effect, EffectNumbers
+from dvelib.tables.sentences import change_sentences
 
 
 def row(published: dict[str, float], embeddings: tuple[str, ...] = (), **spec: object) -> Row:
@@ -58,10 +60,10 @@ def test_a_chart_by_count_names_embeddings_without_the_count(few):
 
 
 def test_bars_and_lines_of_landmark_errors(few):
-    frame = landmark_views.error_bars(few)
+    frame, lines = landmark_views.finding_bars(few)
     assert frame["kind"].tolist() == ["ours", "paper"] and frame["error"].tolist() == [6, 9]
     assert set(frame["setting"]) == {"Drawn faces"}
-    assert landmark_views.reference_lines(few) == {"mean training shape": 20}
+    assert lines == {"mean training shape": 20}
 
 
 @pytest.fixture
@@ -94,12 +96,37 @@ def test_paper_ours_and_references_of_matching(matching):
     assert frame["paper", SETTINGS[1]].iloc[0] == 2.9
     full = frame["ours, full resolution", SETTINGS[1]].tolist()
     assert full == pytest.approx([110.5, np.nan, 112.5, 114.5], nan_ok=True)
-    assert frame["seeds", "number"].iloc[0] == 1 and frame["seeds", "spread"].isna().all()
+    assert frame["seeds", "number"].iloc[0] == 1 and ("seeds", "spread") not in frame
 
 
 def test_bars_and_lines_of_matching_errors(matching):
-    frame = matching_views.error_bars(matching, PROTOCOLS[0])
+    """The paper's errors stand beside ours under its own protocol alone."""
+    frame, _ = matching_views.protocol_bars(matching, PROTOCOLS[0])
     assert frame["error"].tolist() == [0.5, 1.3, 10.5, 2.9]
     assert frame["kind"].tolist() == ["ours", "paper"] * 2
-    lines = matching_views.reference_lines(matching, PROTOCOLS[1])
+    frame, lines = matching_views.finding_bars(matching)
+    assert frame["error"].tolist() == [100.5, 110.5] and set(frame["kind"]) == {"ours"}
     assert lines["same place"] == dict(zip(SETTINGS, (104.5, 114.5), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.1, 0.3, "lowers"), (-0.3, -0.1, "raises"), (-0.1, 0.3, "does not clearly change")],
+)
+def test_a_sentence_goes_by_the_whole_interval(low, high, word):
+    effect = Effect(
+        compares="exchange",
+        measure="iod",
+        first="a",
+        second="b",
+        shared="SmallNet 3-d",
+        published=None,
+        measured=EffectNumbers(before=6, after=5.9, effect=0.1, low=low, high=high, seeds=1),
+    )
+    text = change_sentences(SimpleNamespace(rows=[], unit="%"), [effect, effect], "landmark error")
+    assert text == (
+        f"Exchange {word} the landmark error of SmallNet 3-d: 5.90 % in place of 6.00 % "
+        f"(difference 0.10, 95 % interval {low:.2f} to {high:.2f}). "
+        f"It {word} that of SmallNet 3-d (5.90 in place of 6.00)."
+    )
+    assert change_sentences(SimpleNamespace(rows=[]), [], "error") == ""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dvelib.benchmarks import plain
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.specifications import DataSpec, EmbeddingSpec
 from dvelib.checkpoints.storage import load_embedding
 from dvelib.common.errors import StudyError
@@ -66,7 +66,7 @@ def test_a_longer_training_goes_on_from_a_shorter_one(faces, tmp_path):
 def test_a_shorter_training_without_its_checkpoint_is_trained_anew(faces, tmp_path):
     short, long = (tiny_spec(steps=steps, **GROWING) for steps in (3, 6))
     train(short, faces, tmp_path / "short", device="cpu")
-    (tmp_path / "short" / storage.CHECKPOINT).unlink()
+    (tmp_path / "short" / resuming.CHECKPOINT).unlink()
     grown = train(long, faces, tmp_path / "long", device="cpu", earlier=tmp_path / "short")
     assert grown.provenance["steps"] == 6
 
@@ -132,11 +132,11 @@ def test_a_killed_training_resumes_to_the_same_numbers(faces, tmp_path, step, re
     spec = tiny_spec(lower_rate_from=(5,), **recipe)
     whole = train(spec, faces, tmp_path / "whole", device="cpu")
     train_until_killed(spec, faces, tmp_path / "cut", step, monkeypatch)
-    assert (tmp_path / "cut" / storage.CHECKPOINT).exists()
+    assert (tmp_path / "cut" / resuming.CHECKPOINT).exists()
     resumed = train(spec, faces, tmp_path / "cut", device="cpu")
     assert torch.equal(weights(whole), weights(resumed))
     assert whole.history.equals(resumed.history)
-    assert not (tmp_path / "cut" / storage.CHECKPOINT).exists()
+    assert not (tmp_path / "cut" / resuming.CHECKPOINT).exists()
 
 
 def test_a_folder_made_before_a_field_was_added_is_still_its_own(faces, tmp_path):
@@ -175,7 +175,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     monkeypatch.setattr(embedding_step, "exchange_loss", failing)
     with pytest.raises(StudyError, match="not finite by step 4: lower the learning rate"):
         train(tiny_spec(), faces, tmp_path, device="cpu")
-    state = storage.load_checkpoint(tmp_path, torch.device("cpu"))
+    state = resuming.load_checkpoint(tmp_path, torch.device("cpu"))
     assert state["step"] == 3
     assert all(
         v.isfinite().all() for v in state["parts"]["network"].values() if v.is_floating_point()
@@ -287,6 +287,7 @@ def test_weights_of_another_network_are_refused(faces, tmp_path):
     train(tiny_spec(), faces, tmp_path / "a", device="cpu")
     train(tiny_spec(dimension=5), faces, tmp_path / "b", device="cpu")
     os.replace(tmp_path / "b" / "weights.safetensors", tmp_path / "a" / "weights.safetensors")
+    (tmp_path / "a" / "checksums.json").unlink()
     with pytest.raises(StudyError, match=r"does not fit the SmallNet 4-d .*conv6"):
         load_embedding(tmp_path / "a")
 

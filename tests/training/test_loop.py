@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming
 from dvelib.common.errors import StudyError
 from dvelib.training import loop as loop_module
 from dvelib.training.loop import Loop
@@ -95,4 +95,4 @@ def test_a_loss_that_is_not_finite_is_found_at_once_on_a_cpu(tmp_path, monkeypat
     losses = [1.0, 2.0, float("inf"), 3.0]
     with pytest.raises(StudyError, match="the loss of a weight is not finite by step 3: lower the"):
         loop.run(losses, learn)
-    assert storage.load_checkpoint(tmp_path, CPU)["step"] == 2
+    assert resuming.load_checkpoint(tmp_path, CPU)["step"] == 2

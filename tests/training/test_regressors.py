@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming, storage
 from dvelib.checkpoints.specifications import BenchmarkData, DataSpec, EmbeddingSpec, RegressorSpec
 from dvelib.checkpoints.storage import Embedding, load_regressor
 from dvelib.common.errors import StudyError
@@ -63,7 +63,7 @@ def test_what_is_kept_is_what_the_regressor_says(embedding, faces, tmp_path):
     assert trained.history["epoch"].tolist() == [1, 2, 3, 4]
     assert trained.history["learning_rate"].tolist() == pytest.approx([1e-3] * 3 + [1e-4])
     assert trained.provenance["train"]["images"] == 20
-    assert not (tmp_path / storage.CHECKPOINT).exists()
+    assert not (tmp_path / resuming.CHECKPOINT).exists()
 
 
 def test_it_learns_the_faces_it_is_shown(embedding, faces, tmp_path):
@@ -99,7 +99,7 @@ def test_a_killed_training_resumes_to_the_same_numbers(
         patch.setattr(regressors, "_order", dying)
         with pytest.raises(Killed):
             train_regressor(regressor_spec(), embedding, *faces, tmp_path / "killed")
-    assert (tmp_path / "killed" / storage.CHECKPOINT).exists()
+    assert (tmp_path / "killed" / resuming.CHECKPOINT).exists()
     resumed = train_regressor(regressor_spec(), embedding, *faces, tmp_path / "killed")
     assert torch.equal(resumed.predicted, whole.predicted)
     assert resumed.history.equals(whole.history)
@@ -147,6 +147,9 @@ def test_a_folder_without_a_regressor_or_with_damaged_weights_is_named(embedding
         load_regressor(tmp_path)
     train_regressor(regressor_spec(), embedding, *faces, tmp_path)
     save_file({"reg_conv.weight": torch.zeros(2, 2)}, tmp_path / storage.WEIGHTS)
+    with pytest.raises(StudyError, match="its checksum is not the recorded one"):
+        load_regressor(tmp_path)
+    (tmp_path / storage.CHECKSUMS).unlink()
     with pytest.raises(StudyError, match="does not fit the regressor of"):
         load_regressor(tmp_path)
     (tmp_path / storage.WEIGHTS).write_bytes(b"nothing")
