@@ -21,7 +21,11 @@ FACTS = """() => {
   const root = document.documentElement;
   return {
     broken: images.filter(image => !image.complete || !image.naturalWidth).map(name),
-    silent: images.filter(image => !image.alt.trim()).map(name),
+    silent: [
+      ...images.filter(image => !image.alt.trim()),
+      ...[...document.querySelectorAll("svg")]
+        .filter(svg => !svg.closest("[aria-label], [aria-labelledby]")),
+    ].map(name),
     headings: [...document.querySelectorAll("h1,h2,h3,h4,h5,h6")].map(h => +h.tagName[1]),
     landmarks: ["header", "main", "footer"].filter(n => document.querySelectorAll(n).length != 1),
     captions: [...document.querySelectorAll("table:not(:has(caption))")].length,

@@ -58,6 +58,15 @@ def test_the_index_is_short(browser, site):
         assert window.evaluate("document.documentElement.scrollHeight") <= 5000
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_green_is_for_what_is_reproduced_alone(browser, site, scheme):
+    for page in ("index.html", "claims.html", "tables/learned_embeddings.html"):
+        with opened(browser, site / page, scheme=scheme) as (window, _):
+            green = set(window.evaluate(GREEN))
+            assert green <= {"badge reproduced"}, page
+    assert green
+
+
 def test_links_of_the_index_open(browser, site):
     with opened(browser, site / "index.html") as (window, complaints):
         window.click(".findings a >> nth=0")
@@ -126,6 +135,7 @@ class TestChecks:
             ("<script>nothing()</script>", "fails:"),
             ("<img alt=x src=none.png>", "broken image x"),
             ("<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>", "silent image"),
+            ("<svg width=9 height=9></svg>", "silent image"),
             ("<h3>b</h3>", "skip a level"),
             ("<h1>b</h1>", "the only h1"),
             ("<main></main>", "not one each of ['main']"),
@@ -145,6 +155,15 @@ class TestChecks:
         assert problems(browser, page) == []
 
 
+# Classes of the elements whose text or frame has the colour of success, outside of code.
+GREEN = """() => {
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = "var(--good)";
+  const good = getComputedStyle(probe).color;
+  probe.remove();
+  return [...document.querySelectorAll("body *:not(pre *):not(.badge *)")]
+    .filter(e => getComputedStyle(e).color == good).map(e => e.className);
+}"""
 # Text of every element that has some of its own, where its contrast is below 4.5.
 CONTRASTS = """() => {
   const channels = text => text.match(/[\\d.]+/g).map(Number);

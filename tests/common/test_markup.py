@@ -1,8 +1,9 @@
 """Texts about a dataset give its own name and count, and say where images are stand-ins."""
 
 import pytest
+from markupsafe import Markup
 
-from dvelib.common.markup import data_name, data_text, duration
+from dvelib.common.markup import data_name, data_text, duration, whole_words
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,16 @@ def test_the_name_marks_stand_ins_and_partial_splits():
     assert data_name(audit | {"stand_in": "others"}) == "300-W (stand-in)"
     assert data_name(audit | {"published": None}) == "300-W (stand-in)"
     assert data_name(audit | {"complete": True}) == "300-W"
+
+
+def test_words_with_a_hyphen_stay_whole_and_text_is_escaped():
+    assert whole_words("64-d <b>") == '<span class="whole">64-d</span> &lt;b&gt;'
+    assert whole_words("AFLW<sub>R</sub>, -0.5 and 1e-5") == (
+        'AFLW<sub>R</sub>, -0.5 and <span class="whole">1e-5</span>'
+    )
+    assert whole_words(Markup('<a class="a-b">x-y</a>')) == (
+        '<a class="a-b"><span class="whole">x-y</span></a>'
+    )
 
 
 def test_durations_are_readable():

@@ -6,7 +6,7 @@ import pytest
 from dvelib import StudyError
 from dvelib.pages.build import build_site
 from dvelib.pages.cards import ExpectedTable
-from dvelib.tables.results import PublishedNumber, write_results
+from dvelib.tables.results import PublishedNumber, read_results, write_results
 from tests.executed_pages import assert_offline, notebook, parse, write
 from tests.recorded import audit, number, of_the_paper, recorded
 
@@ -230,6 +230,46 @@ class TestSite:
             soup = parse((profile / "site" / page).read_text())
             assert soup.nav.a["href"] == "index.html"
             assert page in links
+
+    def test_every_page_leads_to_the_next_and_back(self, profile):
+        notebook(profile / "explore/page.ipynb", "# Explore the descriptors")
+        build(profile)
+        site = profile / "site"
+        order, page = [], site / "claims.html"
+        while page:
+            order.append(page.relative_to(site).as_posix())
+            after = parse(page.read_text()).select_one(".neighbours [rel=next]")
+            following = after and (page.parent / after["href"]).resolve()
+            if following:
+                before = parse(following.read_text()).select_one(".neighbours [rel=prev]")
+                assert (following.parent / before["href"]).resolve() == page.resolve()
+            page = following
+        assert order == [
+            "claims.html",
+            "tables/good.html",
+            "explore.html",
+            "embeddings/small.html",
+        ]
+
+    def test_a_dataset_of_several_sizes_is_named_once(self, profile):
+        for name, images in (("small", 8), ("more", 16)):
+            made = {"seconds": 2, "data": {"dataset": "Faces", "split": "train", "images": images}}
+            write(profile / f"embeddings/{name}/provenance.json", made)
+        facts = build(profile, ("small", "more")).select_one("dl.facts").text
+        assert "Faces, train split, 8 or 16 images" in facts
+
+    def test_names_of_users_are_text(self, profile):
+        name = "<img src=x>"
+        tables = [ExpectedTable("later", name, name, "today")]
+        index = build_site(profile, title=name, expected_tables=tables, expected_embeddings=[name])
+        for page in (index, index.with_name("claims.html")):
+            assert "<img" not in page.read_text() and name in parse(page.read_text()).text
+
+    def test_the_index_says_a_finding_in_one_sentence(self, profile):
+        path = profile / "tables/good/results.json"
+        results = read_results(path).model_copy(update={"headline": "It is 1.5 px. More. No."})
+        write_results(path, results)
+        assert build(profile).find(id="good").p.text == "It is 1.5 px."
 
     def test_stale_pages_go(self, profile):
         build_site(profile, title="x", expected_tables=TABLES)
