@@ -6,6 +6,7 @@ the page forbids the browser to load anything else.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from dvelib.common.markup import TEMPLATES, duration, fill, whole_words
+from dvelib.common.pictures import webp
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -37,6 +39,7 @@ INDEX, CLAIMS, NUMBERS = "index.html", "claims.html", "results.csv"
 # Every page of a site links to these: address, then words.
 _NAVIGATION = {INDEX: "All tables", CLAIMS: "Claims", NUMBERS: "Numbers (CSV)"}
 _HEADING = re.compile(r"<h1[^>]*>(.*?)</h1>", re.DOTALL)
+_PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 _SECTION = re.compile(r"<h2>(.*?)</h2>", re.DOTALL)
 
 
@@ -95,6 +98,7 @@ def render_titled(notebook: Path, home: str | None, around: Around = Around()) -
 
     document = nbformat.read(notebook, as_version=4)
     body, _ = _exporter().from_notebook_node(document)
+    body = _PNG.sub(lambda m: min(m[0], webp(base64.b64decode(m[1])), key=len), body)
     heading = _HEADING.search(body)
     title = Markup(heading[1]).striptags() if heading else _title(notebook)
     # What stands before the title says how to run the notebook: on a page it comes last.

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from dvelib.common.markup import fill
 from dvelib.common.pictures import webp
 from dvelib.plots.narrow import can_be_narrow, make_narrow
+from dvelib.plots.svg_shapes import join_dots, shorten_path, with_circles
 
 __all__ = ["PIXELS_PER_INCH", "figure_html", "figure_svg"]
 
@@ -91,6 +92,10 @@ class _Cleaner:
                 self.root.remove(child)
         used = set(self._references())
         self._clean(self.root, used, inside_picture=False)
+        with_circles(self.root)
+        for element in self.root.iter("path"):
+            element.set("d", shorten_path(element.get("d")))
+        self.definitions.extend(join_dots(self.root, self.name))
         width, height = (float(self.root.get("viewBox").split()[i]) for i in (2, 3))
         pixels = PIXELS_PER_INCH / 72
         self.root.attrib = {

@@ -1,6 +1,11 @@
 """A page needs no other file, and people with screen readers can use it."""
 
+import base64
+import io
+
+import nbformat
 import pytest
+from PIL import Image
 
 from dvelib.pages.render import render
 from tests.executed_pages import assert_offline, notebook, parse
@@ -43,6 +48,18 @@ class TestRender:
         ]
         assert "progress\n" not in soup.main.text
         assert soup.select("main > .scroll > pre")[-1].text == "2"
+
+    def test_pictures_are_small(self, tmp_path):
+        path = notebook(tmp_path / "pictures" / "page.ipynb", "# Pictures", "1")
+        document = nbformat.read(path, as_version=4)
+        buffer = io.BytesIO()
+        Image.radial_gradient("L").convert("RGB").save(buffer, "png", compress_level=0)
+        data = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
+        document.cells[1].outputs = [nbformat.v4.new_output("display_data", data)]
+        nbformat.write(document, path)
+        (image,) = parse(render(path)).select("main img")
+        assert image["src"].startswith("data:image/webp;base64,")
+        assert len(image["src"]) < 0.1 * len(data["image/png"])
 
     def test_equations_are_mathml(self, page):
         soup = parse(page)
