@@ -34,6 +34,7 @@ SIDE = 6.2  # inches of the area for a picture
 TOOLBAR = 0.45  # inches on its left for the toolbar, which covers part of the figure
 SHOWN = 1200  # pixels: larger pictures are shown reduced; clicks keep full precision
 _HALO = [withStroke(linewidth=2.5, foreground="black")]
+_RIM = [withStroke(linewidth=4, foreground="white")]  # of hollow marks
 
 
 def annotate(
@@ -203,7 +204,8 @@ class AnnotatorWidget:
                 s=90 if at_hand else 40,
                 facecolor="none" if is_guess else [colours[k]],
                 edgecolor=[colours[k]] if is_guess else "white",
-                linewidth=2 if at_hand else 1,
+                linewidth=2 if at_hand or is_guess else 1,
+                path_effects=_RIM if is_guess else None,
                 zorder=3,
             )
             label = self.axis.annotate(
