@@ -19,7 +19,7 @@ from dvelib.checkpoints.storage import Embedding, load_embedding
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT
-from dvelib.common.progress import track
+from dvelib.common.progress import lines_only, track
 from dvelib.data import FaceDataset
 from dvelib.evaluation.intervals import uncertainty
 from dvelib.own.drawn_fish import draw_fish
@@ -151,7 +151,8 @@ def _learned(
         seed=draw,
     )
     copies = -(-settings.copies // len(part))
-    with tempfile.TemporaryDirectory(prefix="label-counts-") as folder:
+    # A notebook shows one bar for all draws, and not several for each.
+    with lines_only(), tempfile.TemporaryDirectory(prefix="label-counts-") as folder:
         trained = learn_landmarks(spec, embedding, part, test, folder, copies=copies)
     return trained.predicted.numpy()
 
