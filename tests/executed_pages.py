@@ -75,6 +75,7 @@ SMALL = {
     "benchmark": {"device": "cpu", "repeats": 1, "small": True},
     "explore": {"profile": None, "faces": 4},
     "how_dve_works": {"pairs": 80, "faces": 100},
+    "own_pictures": {"steps": 2, "counts": [2, 5], "draws": 1, "copies": 16, "epochs": 1},
 }
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from dvelib import StudyError
-from dvelib.common.files import ROOT
 from dvelib.own.drawn_fish import LANDMARKS, draw_fish
 from dvelib.own.embedding_training import train_embedding
 from dvelib.own.label_counts import (
@@ -92,12 +91,8 @@ def test_pictures_for_testing_are_needed(fish, tmp_path):
         errors_by_label_count(folder, {"ours": fish.with_name("fish-embedding")}, SETTINGS)
 
 
-def test_the_notebook_runs_from_top_to_bottom(tmp_path):
-    from dvelib.pages.execute import execute
-
-    small = {"steps": 2, "counts": [2, 5], "draws": 1, "copies": 16, "epochs": 1}
-    parameters = small | {"outputs": str(tmp_path)}
-    page = tmp_path / "page.ipynb"
-    execute(ROOT / "notebooks" / "own_pictures.ipynb", parameters, page)
-    assert "it is lower than that of the mean position with" in page.read_text()
-    assert len(pd.read_csv(tmp_path / "own_pictures" / "fish" / "errors.csv")) == 2 * 3 * 20
+def test_the_notebook_shows_the_errors_and_keeps_them(run_notebook):
+    folder = run_notebook("own_pictures")
+    page = (folder / "page.ipynb").read_text()
+    assert "it is lower than that of the mean position with" in page
+    assert len(pd.read_csv(folder / "own_pictures" / "fish" / "errors.csv")) == 2 * 3 * 20
