@@ -64,7 +64,7 @@ Force = Annotated[
     bool, Parameter(help="replace an older result of other pictures, labels or settings")
 ]
 Images = Annotated[
-    tuple[Path, ...],
+    tuple[str, ...],
     Parameter(consume_multiple=True, help="folder of the pictures, picture files, or a video"),
 ]
 Limit = Annotated[
@@ -133,7 +133,7 @@ def need_checkout(command: str) -> None:
         raise StudyError(f"{command} writes into files under git: run it in a checkout of dvelib")
 
 
-def pictures_of(images: tuple[Path, ...], every: int) -> Path:
+def pictures_of(images: tuple[str, ...], every: int) -> Path:
     """The folder of the pictures that ``--images`` names; see `dvelib.data.sources`."""
     from dvelib.data.sources import pictures_folder
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from dvelib.cli.options import (
     DEFAULT_STUDY,
@@ -13,6 +12,7 @@ from dvelib.cli.options import (
     Every,
     Fit,
     Force,
+    Images,
     Seed,
     StudyOptions,
     named,
@@ -23,16 +23,11 @@ from dvelib.cli.options import (
 __all__ = ["app", "images", "study"]
 
 app = App(name="train", help="Train an embedding on pictures, without labels.")
-PICTURES_OR_SHARDS = (
-    "folder of pictures, picture files, or a video; or tar files of pictures (shards), which are "
-    'read as a stream: a folder of tar files, a pattern such as "shards/{000..099}.tar", or an '
-    "address"
-)
 
 
 @app.command
 def images(
-    images: Annotated[tuple[str, ...], Parameter(help=PICTURES_OR_SHARDS)],
+    images: Images,
     *,
     every: Every = 1,
     out: Path | None = None,
@@ -59,6 +54,9 @@ def images(
     of the steps. The rate is 1e-3 times the square root of batch/32.
 
     Args:
+        images: folder of the pictures, picture files, or a video; or tar files of pictures
+            (shards), which are read as a stream: a folder of tar files, a pattern such as
+            "shards/{000..099}.tar", or an address
         out: folder of the result (default: IMAGES-embedding, beside the pictures)
         parent: embedding to start from: its folder, or the name of a pretrained one
         architecture: the network: smallnet or hourglass (default: smallnet, or the parent's)
@@ -73,9 +71,9 @@ def images(
     from dvelib.data.shards import is_sharded
     from dvelib.own.embedding_training import train_embedding
 
-    sharded = len(images) == 1 and is_sharded(images[0])
+    is_stream = len(images) == 1 and is_sharded(images[0])
     trained = train_embedding(
-        images[0] if sharded else pictures_of(tuple(map(Path, images)), every),
+        images[0] if is_stream else pictures_of(images, every),
         out,
         parent=parent,
         device=device,

@@ -18,6 +18,7 @@ from PIL import Image
 
 from dvelib.common.errors import StudyError
 from dvelib.common.files import read_file
+from dvelib.data.pictures import as_stored
 
 __all__ = ["Layout", "Listing", "read_table", "require"]
 
@@ -73,7 +74,7 @@ class Layout(ABC):
 
     def read(self, image: Image.Image) -> Image.Image:
         """An opened image as 8-bit RGB; published datasets keep their pixels as stored."""
-        return image.convert("RGB")
+        return as_stored(image)
 
     def square(self, image: Image.Image, size: int, box: np.ndarray | None) -> Image.Image:
         """An RGB image as a square of side ``size``; ``box`` is its face box or None."""

@@ -37,7 +37,7 @@ from dvelib.common.files import read_json, write_json
 from dvelib.common.progress import track
 from dvelib.data.cache import THREADS, cache_folder
 from dvelib.data.dataset import check_crop
-from dvelib.data.folder import SUFFIXES, Folder
+from dvelib.data.folder import CENTRAL, FOLDERS, SUFFIXES
 
 __all__ = ["POOL", "ShardedPictures", "is_sharded", "open_shards"]
 
@@ -59,12 +59,12 @@ def is_sharded(place: Path | str) -> bool:
 
 
 def open_shards(
-    place: Path | str, *, size: int, crop: int = 0, pool: int = POOL
+    place: Path | str, *, size: int, crop: int = 0, layout: str = CENTRAL, pool: int = POOL
 ) -> ShardedPictures:
     """Open the shards of a folder, a pattern or an address as squares of side ``size``.
 
-    Pictures are treated as those of a folder (see `dvelib.data.folder`): the central square is
-    used. ``pool``: bytes of decoded pictures that are shuffled together.
+    Pictures are treated as those of a folder (see `dvelib.data.folder`). ``layout``: `CENTRAL` or
+    `WHOLE`. ``pool``: bytes of decoded pictures that are shuffled together.
     Raises StudyError where there is no shard, one cannot be read, or one holds no picture.
     """
     check_crop(size, crop)
@@ -78,7 +78,7 @@ def open_shards(
             )
     held = Path(place) if Path(place).is_dir() else Path(place).parent
     name = held.resolve().name if _is_local(shards[0]) else shards[0].rpartition("/")[2]
-    return ShardedPictures(name, tuple(shards), tuple(counts), size, crop, pool)
+    return ShardedPictures(name, tuple(shards), tuple(counts), size, crop, layout, pool)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class ShardedPictures:
     counts: tuple[int, ...]
     size: int
     crop: int
+    layout: str = CENTRAL
     pool: int = POOL
     split: str = "train"
     unreadable: dict[str, int] = field(default_factory=dict, compare=False)
@@ -229,7 +230,8 @@ class ShardedPictures:
     def _square(self, data: bytes) -> np.ndarray | None:
         try:
             with Image.open(io.BytesIO(data)) as image:
-                picture = Folder().square(image.convert("RGB"), self.size, None)
+                layout = FOLDERS[self.layout]
+                picture = layout.square(layout.read(image), self.size, None)
                 return np.asarray(picture).transpose(2, 0, 1)
         except Exception:  # Pillow's decoders raise almost anything on a broken file
             return None

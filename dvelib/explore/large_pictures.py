@@ -38,6 +38,6 @@ def _from_files(faces: FaceDataset, files: tuple[str, ...], size: int) -> np.nda
     for name in files:
         box = None if listing.boxes is None else listing.boxes[places[name]]
         with Image.open(faces.root / name) as image:
-            square = layout.square(image.convert("RGB"), size, box)
+            square = layout.square(layout.read(image), size, box)
             images.append(np.asarray(square).transpose(2, 0, 1))
     return np.stack(images)

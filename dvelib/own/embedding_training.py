@@ -139,7 +139,7 @@ def _open_shards(
     place = absolute(images)
     place = place if place.is_dir() else place.parent
     spec = embedding_spec(place.name, parent, **choices)
-    dataset = open_shards(images, size=spec.size, crop=spec.crop)
+    dataset = open_shards(images, size=spec.size, crop=spec.crop, layout=spec.data.name)
     if len(dataset) < spec.batch:
         raise StudyError(
             f"the shards {images} hold {len(dataset)} pictures, fewer than a batch of "

@@ -20,6 +20,7 @@ from dvelib.checkpoints.specifications import ARCHITECTURES, EmbeddingSpec, Regr
 from dvelib.common.errors import StudyError
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.folder import CENTRAL, FOLDERS, WHOLE, Folder, folder_name
+from dvelib.data.pictures import FORMATS
 from dvelib.own.landmark_file import LandmarkFile
 
 __all__ = ["FITS", "Framing", "fit_layout", "framing_of", "labels_outside", "say_outside"]
@@ -143,7 +144,7 @@ def labels_outside(file: LandmarkFile, framing: Framing) -> dict[str, np.ndarray
 
 
 def _upright_size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
         turned = image.getexif().get(ORIENTATION) in QUARTER_TURNS
     return (height, width) if turned else (width, height)

@@ -8,32 +8,26 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from dvelib.own.annotator_notebook import prepare_notebook
 from dvelib.own.drawn_fish import LANDMARKS, SHAPE, draw_fish
 from dvelib.own.embedding_training import train_embedding
 from dvelib.own.landmark_file import LandmarkFile, read_predictions
 from dvelib.own.predictor import load_predictor
 from dvelib.own.widget import SIDE, TOOLBAR
-from tests.browser.lab import PATIENCE, run_all_cells, running_lab
+from tests.browser.jupyterlab import PATIENCE, complaints
 
 TINY = {"dimension": 4, "size": 24, "crop": 2, "batch": 4, "steps": 3, "device": "cpu"}
 COUNT, LABELLED = 14, 10
 
+expect.set_options(timeout=PATIENCE)
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Fish without labels, their embedding, and the annotator's notebook among them."""
+    """Fish without labels, and their embedding."""
     place = tmp_path_factory.mktemp("sitting")
     draw_fish(place / "truth", COUNT, test=0)
     shutil.copytree(place / "truth", place / "fish", ignore=shutil.ignore_patterns("landmarks.*"))
     train_embedding(place / "fish", say=lambda text: None, fit="whole", **TINY)
-    parameters = {
-        "folder": str(place / "fish"),
-        "landmarks": list(LANDMARKS),
-        "pictures": LABELLED,
-        "epochs": 1,
-    }
-    prepare_notebook(place / "fish", parameters)
     return place
 
 
@@ -53,12 +47,10 @@ def rows(folder):
         return list(csv.DictReader(stream))
 
 
-def test_from_nothing_to_a_predictor(place, browser):
+def test_from_nothing_to_a_predictor(place, lab):
     fish, truth = place / "fish", LandmarkFile(place / "truth")
-    page = browser.new_page(viewport={"width": 1400, "height": 1400})
-    expect.set_options(timeout=PATIENCE / 3)
-    with running_lab(fish) as address:
-        run_all_cells(page, address("annotate.ipynb"))
+    options = {"landmarks": list(LANDMARKS), "pictures": LABELLED, "epochs": 1}
+    with lab.run_all("annotate", folder=str(fish), **options) as page:
         learn = page.get_by_role("button", name="learn and predict", exact=True)
         learn.wait_for()
         canvas = page.locator(".jupyter-matplotlib-canvas-container canvas").last
@@ -78,8 +70,7 @@ def test_from_nothing_to_a_predictor(place, browser):
 
         learn.click()
         hollow = page.get_by_text("Hollow marks are predictions")
-        expect(hollow).to_be_visible(timeout=PATIENCE)
-        page.screenshot(path=str(place / "predicted.png"))
+        expect(hollow).to_be_visible()
         first = load_predictor(place / "fish-regressor", "cpu")
         assert first.names == LANDMARKS
         assert len(read_predictions(fish, len(LANDMARKS)).points) == COUNT
@@ -98,9 +89,8 @@ def test_from_nothing_to_a_predictor(place, browser):
         before = json.loads((place / "fish-regressor" / "origin.json").read_text())
         learn.click()
         shown = page.get_by_text(f"1 of {COUNT - LABELLED - 1} suggested pictures")
-        expect(shown).to_be_visible(timeout=PATIENCE)
+        expect(shown).to_be_visible()
         after = json.loads((place / "fish-regressor" / "origin.json").read_text())
         assert after["landmarks"] != before["landmarks"]
         assert load_predictor(place / "fish-regressor", "cpu")(fish / name).shape == (5, 2)
-        assert not page.locator(".jp-RenderedText[data-mime-type*=stderr]").count()
-    page.close()
+        assert complaints(page) == []
