@@ -46,7 +46,10 @@ def write_api_pages(folder: Path) -> Path:
     building = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(building, ignore_errors=True)
     pdoc.render.configure(
-        docformat="restructuredtext", show_source=False, footer_text=f"dvelib {__version__}"
+        docformat="restructuredtext",
+        show_source=False,
+        search=False,  # its index would be as large as all pages together
+        footer_text=f"dvelib {__version__}",
     )
     try:
         pdoc.pdoc(*DOCUMENTED, output_directory=building)
