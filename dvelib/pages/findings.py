@@ -147,8 +147,7 @@ def _training_pays(runs: pd.DataFrame) -> Finding | None:
         f"A line through all lengths falls by {slopes[True]:.1f} px across identities when pairs "
         f"double, at {largest} dimensions with exchange, and by {slopes[False]:.1f} px without. "
         "Mean errors at full resolution on the first 1,000 test faces of AFLW_M, one training "
-        "each, averaged weights:\n\n"
-        + "\n".join(lines),
+        "each, averaged weights:\n\n" + "\n".join(lines),
         plots.learning_curves(frame),
         "Matching error against training pairs, with and without exchange, by dimension.",
     )
