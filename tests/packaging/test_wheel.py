@@ -64,7 +64,7 @@ def test_pictures_matching_and_timing_need_no_checkout(dve, tmp_path):
     for index, face in enumerate(faces):
         Image.fromarray(face.permute(1, 2, 0).numpy()).save(pictures / f"{index}.png")
     dve("predict", pictures)
-    assert (pictures / "landmarks.csv").exists()
+    assert (pictures / "predictions.csv").exists()
     assert "ms an image" in dve("bench", "position", "--repeats", 1)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dvelib.checkpoints import storage
+from dvelib.checkpoints import resuming
 from dvelib.checkpoints.storage import load_embedding
 from dvelib.common.errors import StudyError
 from dvelib.data import open_dataset
@@ -104,7 +104,7 @@ def test_they_equal_one_process_that_takes_their_shares(tmp_path, as_rank, proce
     found = trained.history["loss"].to_list()
     assert found[:2] == pytest.approx(losses[:2], rel=2e-5)
     assert found == pytest.approx(losses, rel=1e-3)
-    state = torch.load(tmp_path / str(steps) / storage.CHECKPOINT, weights_only=True)
+    state = torch.load(tmp_path / str(steps) / resuming.CHECKPOINT, weights_only=True)
     assert state["step"] == steps
     start = moving(embeddings.initial_network(spec_of(steps)).state_dict())
     held, wanted = moving(state["parts"]["network"]), moving(network.state_dict())
