@@ -5,7 +5,7 @@ PyTorch is imported only for tensors, so that planning a study does not need it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,20 @@ class FaceDataset:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def chosen(self, index: np.ndarray) -> FaceDataset:
+        """The dataset of the images with these indices ``[n]``, which may repeat.
+
+        Its digest is still that of all images, and says nothing about the choice.
+        """
+        return replace(
+            self,
+            files=tuple(self.files[i] for i in index),
+            images=np.asarray(self.images)[index],
+            full_landmarks=None if self.full_landmarks is None else self.full_landmarks[index],
+            identities=self.identities and tuple(self.identities[i] for i in index),
+            published_count=None,
+        )
 
     @property
     def cropped_size(self) -> int:

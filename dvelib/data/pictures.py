@@ -14,13 +14,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from dvelib.common.errors import StudyError
 
-__all__ = ["FORMATS", "BadPicture", "as_stored", "open_rgb", "upright_rgb"]
+__all__ = ["FORMATS", "BadPicture", "as_stored", "decode_rgb", "open_rgb", "upright_rgb"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 89_478_485  # beyond this number Pillow warns of a hostile file
@@ -48,11 +49,7 @@ def open_rgb(path: Path, read: Callable[[Image.Image], Image.Image] = as_stored)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise BadPicture("it is no regular file")
-        with Image.open(path, formats=FORMATS) as image:
-            if (pixels := image.width * image.height) > MOST_PIXELS:
-                raise BadPicture(f"it has {pixels:,} pixels, more than {MOST_PIXELS:,}")
-            with _large_ones if pixels > LARGE else nullcontext():
-                return read(image)
+        return decode_rgb(path, read)
     except MemoryError:
         raise StudyError(
             f"too little memory is free to decode {path}: free some, and run again"
@@ -62,6 +59,18 @@ def open_rgb(path: Path, read: Callable[[Image.Image], Image.Image] = as_stored)
             raise StudyError(f"{path} cannot be read ({error.strerror}): run again") from None
         reason = " ".join(str(error).split()).replace(str(path), "the file")
         raise BadPicture(reason) from None
+
+
+def decode_rgb(source: Path | BinaryIO, read: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The part of `open_rgb` that opens and decodes; also of bytes in memory.
+
+    Raises BadPicture for too many pixels, and whatever Pillow raises on a broken picture.
+    """
+    with Image.open(source, formats=FORMATS) as image:
+        if (pixels := image.width * image.height) > MOST_PIXELS:
+            raise BadPicture(f"it has {pixels:,} pixels, more than {MOST_PIXELS:,}")
+        with _large_ones if pixels > LARGE else nullcontext():
+            return read(image)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

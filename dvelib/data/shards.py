@@ -30,7 +30,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from dvelib.common.errors import StudyError
 from dvelib.common.files import read_json, write_json
@@ -38,6 +37,7 @@ from dvelib.common.progress import track
 from dvelib.data.cache import THREADS, cache_folder
 from dvelib.data.dataset import check_crop
 from dvelib.data.folder import CENTRAL, FOLDERS, SUFFIXES
+from dvelib.data.pictures import decode_rgb
 
 __all__ = ["POOL", "ShardedPictures", "is_sharded", "open_shards"]
 
@@ -229,10 +229,9 @@ class ShardedPictures:
 
     def _square(self, data: bytes) -> np.ndarray | None:
         try:
-            with Image.open(io.BytesIO(data)) as image:
-                layout = FOLDERS[self.layout]
-                picture = layout.square(layout.read(image), self.size, None)
-                return np.asarray(picture).transpose(2, 0, 1)
+            layout = FOLDERS[self.layout]
+            picture = layout.square(decode_rgb(io.BytesIO(data), layout.read), self.size, None)
+            return np.asarray(picture).transpose(2, 0, 1)
         except Exception:  # Pillow's decoders raise almost anything on a broken file
             return None
 

@@ -15,7 +15,7 @@ from dvelib.checkpoints.pretrained import (
 )
 from dvelib.checkpoints.specifications import EmbeddingSpec
 from dvelib.checkpoints.storage import Embedding, finished, load_embedding, load_regressor
-from dvelib.common.files import ROOT
+from dvelib.common.files import outputs_folder
 from dvelib.common.markup import data_text
 from dvelib.data import FaceDataset, open_dataset
 from dvelib.data.folder import FOLDERS, folder_name
@@ -59,7 +59,7 @@ class Gallery:
         self.notes: list[str] = []
         self._watching: list[Callable[[str], None]] = []
         self.embeddings: dict[str, Embedding] = {}
-        self.outputs = Path(outputs or ROOT / "outputs").expanduser()
+        self.outputs = Path(outputs or outputs_folder()).expanduser()
         self.study = Study.load(profile, data_root, outputs=outputs) if profile else None
         self._own = load_predictor(regressor, "cpu") if regressor else None
         for embedding in self._chosen(embeddings):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
 from torch import Tensor
 
 from dvelib.data import SYNTHETIC, FaceDataset
 from dvelib.data.known import LAYOUTS
+from dvelib.data.pictures import open_rgb
 from dvelib.data.synthetic_dataset import render_split
 
 __all__ = ["large_pictures"]
@@ -37,7 +37,6 @@ def _from_files(faces: FaceDataset, files: tuple[str, ...], size: int) -> np.nda
     images = []
     for name in files:
         box = None if listing.boxes is None else listing.boxes[places[name]]
-        with Image.open(faces.root / name) as image:
-            square = layout.square(layout.read(image), size, box)
-            images.append(np.asarray(square).transpose(2, 0, 1))
+        square = layout.square(open_rgb(faces.root / name, layout.read), size, box)
+        images.append(np.asarray(square).transpose(2, 0, 1))
     return np.stack(images)

@@ -8,11 +8,9 @@ user names two landmarks, errors are also in percent of their distance.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from dvelib.checkpoints.storage import TrainedRegressor
 from dvelib.common.errors import StudyError
@@ -20,6 +18,7 @@ from dvelib.common.files import write_json
 from dvelib.data import FaceDataset
 from dvelib.data.folder import Folder
 from dvelib.matching import inter_ocular_error
+from dvelib.own.framing import upright_size
 
 __all__ = ["ERRORS", "picture_errors", "report_errors"]
 
@@ -74,7 +73,7 @@ def report_errors(
     say: Callable[[str], None],
 ) -> None:
     """Print the errors on the test pictures and write them to the regressor's folder."""
-    sides = layout.sides(np.array([_size(test.root / file) for file in test.files]))
+    sides = layout.sides(np.array([upright_size(test.root / file) for file in test.files]))
     found = picture_errors(test.landmarks, trained.predicted.numpy(), sides, test.size, eyes)
     write_json(trained.folder / ERRORS, found | {"names": list(names)})
     say(
@@ -86,9 +85,3 @@ def report_errors(
     if found["percent_of_eyes"] is not None:
         between = " and ".join(names[k] for k in eyes)
         say(f"  {found['percent_of_eyes']:.1f} % of the distance between {between}")
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height as stored; the side of a square does not depend on the orientation."""
-    with Image.open(path) as image:
-        return image.size

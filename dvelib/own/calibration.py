@@ -21,7 +21,7 @@ from dvelib.common.progress import progress_bar
 from dvelib.data import FaceDataset
 from dvelib.own.doubt import GOOD_WITHIN, evidence, fit_doubt, save_doubt
 from dvelib.own.face_detection import detect_faces
-from dvelib.own.face_framing import FaceFraming, box_frames, face_frames, five_of, size_of
+from dvelib.own.face_framing import FaceFraming, face_frames, five_of, size_of
 from dvelib.own.face_landmarks import FaceReader, unit_descriptors, virtual_offsets
 from dvelib.own.scenes import Scene, empty_picture, face_scene
 from dvelib.regressor import LandmarkRegressor
@@ -122,8 +122,7 @@ def _readings(
         if face is None:
             frame = _badly_framed(scene.landmarks, reader, draw)
         else:
-            turn = np.array([face.turn])
-            frame = box_frames(face.box[None], turn, reader.framing, reader.side)[0]
+            frame = reader.frame_of(face.box, face.turn)
         reading = reader.read(image, frame)
         confidence = None if face is None else face.confidence
         yield evidence(reading, centres, confidence), is_wrong(reading.landmarks, scene)
@@ -131,7 +130,7 @@ def _readings(
         image = Image.fromarray(empty_picture(i, draw))
         corner, side = draw.uniform(0, 0.4, 2), draw.uniform(0.2, 0.6)
         box = np.concatenate([corner, corner + side]) * image.width
-        frame = box_frames(box[None], draw.uniform(-20, 20, 1), reader.framing, reader.side)[0]
+        frame = reader.frame_of(box, draw.uniform(-20, 20))
         wrong = np.ones(reader.regressor.landmarks, bool)
         yield evidence(reader.read(image, frame), centres), wrong
 

@@ -17,7 +17,14 @@ from torch.nn import functional as F
 
 from dvelib.checkpoints.storage import Embedding
 from dvelib.common.errors import StudyError
-from dvelib.own.face_framing import FIVE_SHAPE, FaceFraming, face_frames, five_of, size_of
+from dvelib.own.face_framing import (
+    FIVE_SHAPE,
+    FaceFraming,
+    box_frames,
+    face_frames,
+    five_of,
+    size_of,
+)
 from dvelib.regressor import LandmarkRegressor, normalise_points
 from dvelib.training.framing import cut, deviating, frames_around, to_picture
 from dvelib.training.regressors import predict
@@ -72,18 +79,20 @@ class FaceReader(NamedTuple):
         frames = self._around(frame, FIRST)
         points, _, _ = self._answers(image, frames)
         middle = np.median(to_picture(points, frames), axis=0)
-        frames = self._around(self._frame_of(middle, frame), SECOND)
-        points, virtual, maps = self._answers(
-            image, np.concatenate([frames, mirrored(frames, self.side)])
-        )
+        frames = self._around(self._frame_around(middle, frame), SECOND)
+        both = np.concatenate([frames, mirrored(frames, self.side)])
+        points, virtual, maps = self._answers(image, both)
         plain = len(frames)
         points[plain:] = points[plain:, mirror_order(points.shape[1])]
-        both = np.concatenate([frames, mirrored(frames, self.side)])
         return self._reading(
             to_picture(points, both), points[:plain], virtual[:plain], maps[:plain]
         )
 
-    def _frame_of(self, landmarks: np.ndarray, before: np.ndarray) -> np.ndarray:
+    def frame_of(self, box: np.ndarray, turn: float) -> np.ndarray:
+        """The first frame ``[2,3]`` of a detected face; see `box_frames`."""
+        return box_frames(box[None], np.array([turn]), self.framing, self.side)[0]
+
+    def _frame_around(self, landmarks: np.ndarray, before: np.ndarray) -> np.ndarray:
         try:
             return face_frames(landmarks[None], self.framing, self.side)[0]
         except StudyError:  # all landmarks in one place, on a picture without structure

@@ -98,21 +98,9 @@ def face_splits(
         if kind.count == 5:
             faces = replace(faces, full_landmarks=five_of(faces.full_landmarks), eyes=(0, 1))
         out = (np.arange(len(faces)) % HELD_OUT == 0) & (split == "train")
-        learned.append(chosen(faces, np.flatnonzero(~out)))
-        kept.append(chosen(faces, np.flatnonzero(out)))
+        learned.append(faces.chosen(np.flatnonzero(~out)))
+        kept.append(faces.chosen(np.flatnonzero(out)))
     return learned, kept
-
-
-def chosen(faces: FaceDataset, index: np.ndarray) -> FaceDataset:
-    """The dataset of the faces with these indices."""
-    return replace(
-        faces,
-        files=tuple(faces.files[i] for i in index),
-        images=np.asarray(faces.images)[index],
-        full_landmarks=faces.full_landmarks[index],
-        identities=faces.identities and tuple(faces.identities[i] for i in index),
-        published_count=None,
-    )
 
 
 def framed(

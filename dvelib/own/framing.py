@@ -23,7 +23,15 @@ from dvelib.data.folder import CENTRAL, FOLDERS, WHOLE, Folder, folder_name
 from dvelib.data.pictures import FORMATS
 from dvelib.own.landmark_file import LandmarkFile
 
-__all__ = ["FITS", "Framing", "fit_layout", "framing_of", "labels_outside", "say_outside"]
+__all__ = [
+    "FITS",
+    "Framing",
+    "fit_layout",
+    "framing_of",
+    "labels_outside",
+    "say_outside",
+    "upright_size",
+]
 
 FITS = {"central": CENTRAL, "whole": WHOLE}
 NAMED = 3  # files named in a message
@@ -135,7 +143,7 @@ def labels_outside(file: LandmarkFile, framing: Framing) -> dict[str, np.ndarray
     for name in file.annotated():
         points = file.points(name)
         try:
-            source = _upright_size(file.path.parent / name)
+            source = upright_size(file.path.parent / name)
         except OSError:
             continue
         placed = framing.layout.place(points[None], np.array([source]), None, framing.size)
@@ -143,7 +151,8 @@ def labels_outside(file: LandmarkFile, framing: Framing) -> dict[str, np.ndarray
     return found
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture file turned upright; raises OSError for another file."""
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
         turned = image.getexif().get(ORIENTATION) in QUARTER_TURNS

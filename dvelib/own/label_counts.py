@@ -18,7 +18,7 @@ import pandas as pd
 from dvelib.checkpoints.storage import Embedding, load_embedding
 from dvelib.common.devices import resolve_device
 from dvelib.common.errors import StudyError
-from dvelib.common.files import ROOT
+from dvelib.common.files import outputs_folder
 from dvelib.common.progress import lines_only, track
 from dvelib.data import FaceDataset
 from dvelib.evaluation.intervals import uncertainty
@@ -65,7 +65,7 @@ def pictures_or_fish(images: Path | str | None, outputs: Path | str | None) -> t
 
     Without ``images``: drawn fish, among the results. ``outputs``: None is the project's.
     """
-    results = Path(outputs or ROOT / "outputs").expanduser().resolve() / "own_pictures"
+    results = Path(outputs or outputs_folder()).expanduser().resolve() / "own_pictures"
     if images is None:
         return draw_fish(results / "fish" / "pictures"), results / "fish"
     images = Path(images).expanduser().resolve()
@@ -118,17 +118,8 @@ def _draws(train: FaceDataset, settings: LabelCounts) -> Iterator[tuple[int, Fac
     for count in (n for n in settings.counts if n <= len(train)):
         for draw in range(settings.draws):
             places = pick(len(train), count, draw)
-            yield (
-                draw,
-                replace(
-                    train,
-                    files=tuple(train.files[i] for i in places),
-                    images=train.images[places],
-                    full_landmarks=train.full_landmarks[places],
-                    identities=None,
-                    digest=f"{train.digest} {places.tolist()}",
-                ),
-            )
+            digest = f"{train.digest} {places.tolist()}"
+            yield draw, replace(train.chosen(places), digest=digest)
 
 
 def _learned(

@@ -30,7 +30,7 @@ from dvelib.data.pictures import BadPicture, open_rgb, upright_rgb
 from dvelib.own.doubt import DOUBTFUL, Doubt, load_doubt
 from dvelib.own.embedding_training import absolute, need_kind
 from dvelib.own.face_detection import DetectedFace, detect_faces
-from dvelib.own.face_framing import FaceFraming, box_frames
+from dvelib.own.face_framing import FaceFraming
 from dvelib.own.face_landmarks import FaceReader, central_frame
 from dvelib.own.framing import Framing, framing_of
 from dvelib.own.landmark_file import read_names
@@ -121,10 +121,7 @@ class Predictor:
         return [self._detected(image, face) for face in found]
 
     def _detected(self, image: Image.Image, face: DetectedFace) -> Face:
-        frame = box_frames(
-            face.box[None], np.array([face.turn]), self.reader.framing, self.reader.side
-        )[0]
-        return self._face(image, frame, face)
+        return self._face(image, self.reader.frame_of(face.box, face.turn), face)
 
     def _face(
         self, image: Image.Image, frame: np.ndarray, found: DetectedFace | None = None

@@ -10,15 +10,14 @@ shows the numbers of one study between markers, written from those files alone.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from dvelib.benchmarks.record import RESULTS
 from dvelib.common.errors import StudyError
 from dvelib.common.files import ROOT, atomic_path, read_json, write_json
-from dvelib.data import FaceDataset
 from dvelib.data.synthetic_dataset import render_split
 from dvelib.evaluation.examples import example_matches
 from dvelib.evaluation.matching_errors import PROTOCOLS, SETTINGS
@@ -201,17 +200,8 @@ def _effect(study: Study) -> Figure:
     gap = (without - with_).iloc[: -SHOWN // 2]
     first = 2 * (gap - gap.median()).abs().idxmin()
     chosen = {label: table.first_seed[label] for label in labels}
-    return matches(**example_matches(chosen, _from(table.test_faces, first), SHOWN))
-
-
-def _from(faces: FaceDataset, first: int) -> FaceDataset:
-    """The dataset from one image on."""
-    return replace(
-        faces,
-        files=faces.files[first:],
-        images=faces.images[first:],
-        full_landmarks=faces.full_landmarks[first:],
-    )
+    faces = table.test_faces.chosen(np.arange(first, len(table.test_faces)))
+    return matches(**example_matches(chosen, faces, SHOWN))
 
 
 def _save(figure: Figure, path: Path) -> None:
