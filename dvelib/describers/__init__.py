@@ -4,7 +4,7 @@ Names from here are imported where they are first asked for, so that planning a 
 import PyTorch.
 """
 
-from importlib import import_module
+from dvelib.common.lazy import lazy_names
 
 _PLACES = {
     "Describer": "describer",
@@ -17,8 +17,4 @@ _PLACES = {
 }
 __all__ = list(_PLACES)
 
-
-def __getattr__(name: str) -> object:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazy_names(__name__, _PLACES)

@@ -35,10 +35,11 @@ from dvelib.pages.render import (
     INDEX,
     NUMBERS,
     Around,
+    convert_notebook,
     equation,
     links,
+    page_of,
     render,
-    render_titled,
     stripped,
 )
 from dvelib.pages.summary import summary_html
@@ -91,7 +92,7 @@ def build_site(
         _write_tables(building, tables, embeddings, findings, around)
         _write_embeddings(building, embeddings, around)
         for other in others:
-            page = render(other["notebook"], home=INDEX, around=around[other["page"]])
+            page = page_of(other["converted"], INDEX, around[other["page"]])
             (building / other["page"]).write_text(page, encoding="utf-8")
         _write_claims(building, title, tables, findings, around[CLAIMS])
         _write_index(folder, building, title, tables, embeddings, findings, others)
@@ -218,7 +219,7 @@ def _without_results(card: TableCard) -> TableWithoutResults:
 
 
 def _others(folder: Path) -> list[dict]:
-    """The pages that are no table: address, title, headline and executed notebook of each."""
+    """The pages that are no table: address, title, headline and converted notebook of each."""
     sources = {
         "explore.html": folder / "explore",
         BENCHMARK: folder.parent / "benchmark",
@@ -227,8 +228,8 @@ def _others(folder: Path) -> list[dict]:
     for page, source in sources.items():
         if (notebook := source / "page.ipynb").exists():
             results = read_if_there(source / "results.json") or {}
-            title, _ = render_titled(notebook, None)
-            about = {"page": page, "title": title, "notebook": notebook}
+            converted = convert_notebook(notebook)
+            about = {"page": page, "title": converted.title, "converted": converted}
             found.append(about | {"headline": results.get("headline")})
     return found
 

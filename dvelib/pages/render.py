@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
@@ -28,10 +28,12 @@ __all__ = [
     "INDEX",
     "NUMBERS",
     "Around",
+    "Converted",
+    "convert_notebook",
     "equation",
     "links",
+    "page_of",
     "render",
-    "render_titled",
     "stripped",
 ]
 
@@ -64,7 +66,7 @@ def render(notebook: Path, *, home: str | None = f"../{INDEX}", around: Around =
 
     ``home``: the address of the site's index, seen from the page; None for a page without a site.
     """
-    return render_titled(notebook, home, around)[1]
+    return page_of(convert_notebook(notebook), home, around)
 
 
 def stripped(notebook: Path) -> str:
@@ -92,8 +94,16 @@ def links(home: str | None, here: str | None = None) -> list[dict]:
     ]
 
 
-def render_titled(notebook: Path, home: str | None, around: Around = Around()) -> tuple[str, str]:
-    """The title of an executed notebook, and its HTML page; arguments as in `render`."""
+class Converted(NamedTuple):
+    """An executed notebook as HTML: its title, its body, and when it was executed."""
+
+    title: str
+    body: str
+    executed: str
+
+
+def convert_notebook(notebook: Path) -> Converted:
+    """An executed notebook as HTML, which `page_of` makes a page of."""
     import nbformat
 
     document = nbformat.read(notebook, as_version=4)
@@ -101,6 +111,12 @@ def render_titled(notebook: Path, home: str | None, around: Around = Around()) -
     body = _PNG.sub(lambda m: min(m[0], webp(base64.b64decode(m[1])), key=len), body)
     heading = _HEADING.search(body)
     title = Markup(heading[1]).striptags() if heading else _title(notebook)
+    return Converted(title, body, _execution(document.metadata.get("papermill", {})))
+
+
+def page_of(converted: Converted, home: str | None, around: Around = Around()) -> str:
+    """The HTML page of a converted notebook; arguments as in `render`."""
+    body, heading = converted.body, _HEADING.search(converted.body)
     # What stands before the title says how to run the notebook: on a page it comes last.
     before, body = (body[: heading.start()], body[heading.start() :]) if heading else ("", body)
     body = _HEADING.sub(lambda m: f"<h1>{whole_words(Markup(m[1]))}</h1>", body, count=1)
@@ -109,9 +125,9 @@ def render_titled(notebook: Path, home: str | None, around: Around = Around()) -
     body = _SECTION.sub(lambda m: f'<h2 id="section-{next(numbers)}">{m[1]}</h2>', body)
     # The finding and its figure stand before the first section; the contents follow them.
     opening, mark, rest = body.partition("<h2 id=")
-    page = fill(
+    return fill(
         "page",
-        title=title,
+        title=converted.title,
         has_heading=bool(heading),
         opening=Markup(opening),
         rest=Markup(mark + rest),
@@ -119,9 +135,8 @@ def render_titled(notebook: Path, home: str | None, around: Around = Around()) -
         contents=contents,
         around=around,
         links=links(home),
-        executed=_execution(document.metadata.get("papermill", {})),
+        executed=converted.executed,
     )
-    return title, page
 
 
 @cache
