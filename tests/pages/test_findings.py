@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from dvelib.common.errors import StudyError
-from dvelib.pages import findings as module
 from dvelib.pages.findings import PUBLISHED, findings, write_findings
+from dvelib.pages.findings_of_study import ACROSS
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ def test_the_page_says_what_the_published_results_say(tmp_path):
 def test_sentences_follow_the_sign_of_an_effect(published):
     path = published / "faces" / "results.csv"
     rows = pd.read_csv(path)
-    chosen = (
-        (rows.kind == "effect") & (rows.compares == "exchange") & (rows.measure == module.ACROSS)
-    )
+    chosen = (rows.kind == "effect") & (rows.compares == "exchange") & (rows.measure == ACROSS)
     rows.loc[chosen, ["value", "low", "high"]] = [-1.0, -2.0, -0.5]
     rows.to_csv(path, index=False)
     title = next(f.title for f in findings("faces", published) if f.name == "dimensions")
