@@ -3,7 +3,9 @@
 from dvelib.study.plan import Study
 from tests.browser.jupyterlab import complaints
 
-FIGURES = "() => [...document.querySelectorAll('.jp-Notebook figure img')].map(i => i.naturalWidth)"
+# The width of each figure's drawing, of a chart that of its wide form.
+FIGURES = """() => [...document.querySelectorAll('.jp-Notebook figure')]
+  .map(figure => +figure.querySelector('svg.drawn').getAttribute('width'))"""
 
 
 def test_the_lesson_runs_without_errors_and_shows_its_figures(lab):

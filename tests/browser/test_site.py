@@ -40,8 +40,8 @@ def site(executed, tmp_path_factory):
 
 def test_no_page_asks_for_anything_or_fails_anyone(browser, site):
     pages = sorted(site.rglob("*.html"))
-    # The index, claims, benchmark, explorer, one embedding; all but two tables.
-    assert len(pages) == 5 + len(table_names()) - 2
+    # The index, claims, benchmark, explorer, reliability, one embedding; all but two tables.
+    assert len(pages) == 6 + len(table_names()) - 2
     assert [fault for page in pages for fault in problems(browser, page)] == []
 
 
